@@ -1,0 +1,1 @@
+"""How a player decides: one small interface, interchangeable policies. Imports numpy only."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.errors import VeaatError
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -22,7 +24,7 @@ class Externality(str, Enum):
     """Eqs. (14)-(18): couplings scale the satisfaction factor, A = delta (1 + ...)."""
 
 
-class InstanceError(ValueError):
+class InstanceError(VeaatError, ValueError):
     """A game that has no meaning; the message names the field and says what it must be."""
 
 

@@ -1,0 +1,1 @@
+"""From rosbags to tables, plots and a summary; works without ROS."""

@@ -1,0 +1,1 @@
+"""Where vehicles are: traffic traces, road networks, placement of RSUs."""

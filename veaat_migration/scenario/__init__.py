@@ -1,0 +1,1 @@
+"""Scenarios: typed, validated YAML that becomes a game instance."""

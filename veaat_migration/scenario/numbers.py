@@ -1,0 +1,126 @@
+"""Reading numbers, vectors and matrices from plain lists, with a path for every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from veaat_migration.game.instance import FloatArray
+from veaat_migration.scenario.consistency import matrix_problems
+from veaat_migration.scenario.errors import shown
+
+Shape = tuple[int, ...]
+
+_SYMMETRY_TOLERANCE = 1e-9
+"""Relative; a matrix that another program computed may be asymmetric in its last digits."""
+
+
+class NumberReader:
+    """Collects one line per fault in ``problems`` and goes on."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def array(
+        self,
+        mapping: Mapping[Any, Any],
+        key: str,
+        allowed: Sequence[Shape],
+        shape: Shape,
+        *,
+        above: float | None = None,
+        least: float | None = None,
+        prefix: str = "",
+    ) -> FloatArray | None:
+        """``mapping[key]``, of one of the ``allowed`` shapes, broadcast to ``shape``.
+
+        A vector with one entry per row of ``shape`` fills rows; one per column fills columns.
+
+        Returns:
+            None where there is a fault.
+        """
+        path = prefix + key
+        if key not in mapping:
+            self.problems.append(f"{path}: missing")
+            return None
+        array = self._numbers(path, mapping[key], above, least)
+        if array is None:
+            return None
+        if array.shape not in allowed:
+            wanted = " or ".join(_shape_text(option) for option in allowed)
+            self.problems.append(f"{path}: must be {wanted}, got {_shape_text(array.shape)}")
+            return None
+        if array.ndim == 1 and len(shape) == 2 and array.shape != (shape[1],):
+            array = array[:, None]
+        elif array.ndim == 1 and len(shape) == 2 and (shape[0],) in allowed:
+            array = array[:, None]
+        return np.array(np.broadcast_to(array, shape))
+
+    def coupling(self, mapping: Mapping[Any, Any], key: str, size: int) -> FloatArray | float:
+        """A symmetric matrix with zero diagonal, or one number for all pairs; 0 if missing."""
+        if mapping.get(key) is None:
+            return 0.0
+        array = self._numbers(key, mapping[key], None, None)
+        if array is None:
+            return 0.0
+        if array.ndim == 0:
+            return float(array)
+        if array.ndim != 2:
+            self.problems.append(
+                f"{key}: must be a number or {_shape_text((size, size))}, "
+                f"got {_shape_text(array.shape)}"
+            )
+            return 0.0
+        if array.shape == (size, size):
+            array = _symmetric_but_for_rounding(array)
+        self.problems += matrix_problems(key, array.tolist(), size)
+        return array
+
+    def _numbers(
+        self, path: str, value: Any, above: float | None, least: float | None
+    ) -> FloatArray | None:
+        if isinstance(value, np.ndarray | np.generic):
+            value = value.tolist()
+        before = len(self.problems)
+        self._check(path, value, above, least)
+        if len(self.problems) > before:
+            return None
+        try:
+            return np.array(value, dtype=np.float64)
+        except ValueError:
+            self.problems.append(f"{path}: all rows must have the same length")
+        return None
+
+    def _check(
+        self, path: str, value: Any, above: float | None, least: float | None, depth: int = 0
+    ) -> None:
+        if isinstance(value, list | tuple):
+            if depth == 2:
+                self.problems.append(f"{path}: must be a number, got {shown(value)}")
+                return
+            for index, item in enumerate(value):
+                self._check(f"{path}[{index}]", item, above, least, depth + 1)
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            self.problems.append(f"{path}: must be a number, got {shown(value)}")
+        elif not abs(value) <= np.finfo(np.float64).max:
+            self.problems.append(f"{path}: must be finite, got {shown(value)}")
+        elif above is not None and not value > above:
+            self.problems.append(f"{path}: must be > {above:g}, got {shown(value)}")
+        elif least is not None and not value >= least:
+            self.problems.append(f"{path}: must be >= {least:g}, got {shown(value)}")
+
+
+def _symmetric_but_for_rounding(matrix: FloatArray) -> FloatArray:
+    """Average what differs by rounding only; anything more is left for the check to report."""
+    close = np.isclose(matrix, matrix.T, rtol=_SYMMETRY_TOLERANCE, atol=0.0)
+    return np.where(close, 0.5 * (matrix + matrix.T), matrix)
+
+
+def _shape_text(shape: Shape) -> str:
+    if not shape:
+        return "a number"
+    if len(shape) == 1:
+        return f"a list of {shape[0]}"
+    return " x ".join(str(length) for length in shape) + " numbers"

@@ -34,6 +34,7 @@ class BidLike(Protocol):
     av_id: int
     leaving: bool
     rsu_ids: Sequence[int]
+    sessions: Sequence[int]
     prices: Sequence[float]
     qualities: Sequence[float]
     bandwidth: Sequence[float]
@@ -63,6 +64,7 @@ class Bid:
     av_id: int
     leaving: bool = False
     rsu_ids: Sequence[int] = ()
+    sessions: Sequence[int] = ()
     prices: Sequence[float] = ()
     qualities: Sequence[float] = ()
     bandwidth: Sequence[float] = ()

@@ -35,7 +35,12 @@ class Channel:
 
 
 def channel_gain(distance: Any, channel: Channel, fading: Any = 1.0) -> FloatArray:
-    """h = A (c / (4 pi f d))^2 times the fading power; distance [m] > 0 and fading >= 0 broadcast.
+    """Channel gain h = A (c / (4 pi f d))^2 times the fading power [-].
+
+    Args:
+        distance: d [m], > 0.
+        channel: antenna gain A and carrier frequency f.
+        fading: power of the fading, >= 0, see :func:`rayleigh_fading`.
 
     Raises:
         InstanceError: a distance is not positive or a fading power is negative.
@@ -52,7 +57,7 @@ def rayleigh_fading(shape: int | tuple[int, ...], generator: np.random.Generator
 
 
 def signal_to_noise(gain: Any, channel: Channel) -> FloatArray:
-    """rho h / sigma^2, linear [-]."""
+    """SNR of a channel gain, rho h / sigma^2, linear [-]."""
     ratio = 10.0 ** ((channel.transmit_power - channel.noise_power) / 10.0)
     return np.asarray(ratio * np.asarray(gain, dtype=np.float64))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,9 @@ from veaat_migration.game.experience import Reputation, quality_of_experience
 from veaat_migration.game.instance import DelayConstraint, GameInstance, InstanceError
 from veaat_migration.scenario.errors import ScenarioError
 from veaat_migration.scenario.parts import (
-    Av,
     DistanceCoupling,
     MeasuredQuality,
-    Rsu,
+    Player,
     offset,
 )
 from veaat_migration.scenario.schema import Scenario
@@ -121,7 +121,7 @@ def _delay_constraint(scenario: Scenario) -> DelayConstraint:
     )
 
 
-def _positions(members: tuple[Av, ...] | tuple[Rsu, ...]) -> FloatArray:
+def _positions(members: Sequence[Player]) -> FloatArray:
     """Shape [n, 2]; NaN where no position is given."""
     return np.array([member.position or (np.nan, np.nan) for member in members])
 
@@ -150,7 +150,7 @@ def _fading(scenario: Scenario) -> FloatArray:
 
 def _coupling(
     coupling: float | tuple[tuple[float, ...], ...] | DistanceCoupling,
-    members: tuple[Av, ...] | tuple[Rsu, ...],
+    members: Sequence[Player],
 ) -> float | FloatArray:
     if isinstance(coupling, DistanceCoupling):
         positions = _positions(members)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from veaat_migration.scenario.parts import Av, DistanceCoupling, Rsu, offset
+from veaat_migration.scenario.parts import DistanceCoupling, Player, offset
 
 if TYPE_CHECKING:
     from veaat_migration.scenario.schema import Scenario
@@ -64,7 +64,7 @@ def _coupling_problems(
     path: str,
     coupling: float | tuple[tuple[float, ...], ...] | DistanceCoupling,
     players: str,
-    members: Sequence[Av] | Sequence[Rsu],
+    members: Sequence[Player],
 ) -> Iterator[str]:
     if isinstance(coupling, DistanceCoupling):
         for index, member in enumerate(members):

@@ -14,6 +14,7 @@ class ScenarioError(VeaatError, ValueError):
     """A scenario or instance that cannot be used; ``problems`` has one line for each fault."""
 
     def __init__(self, problems: str | Sequence[str], source: str | None = None) -> None:
+        """Keep the faults, one line each; ``source`` is the file they are in."""
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         self.source = source
         super().__init__(self._message())
@@ -35,7 +36,7 @@ class ScenarioError(VeaatError, ValueError):
 
 def unknown_key(key: object, known: Iterable[str], aliases: Mapping[str, str]) -> str:
     """Text for an unknown key, with the known key that was probably meant."""
-    name = str(key)
+    name = key_text(key)
     candidates = list(known)
     meant = aliases.get(name)
     if meant not in candidates:
@@ -44,6 +45,12 @@ def unknown_key(key: object, known: Iterable[str], aliases: Mapping[str, str]) -
     if meant is not None:
         return f"unknown key (did you mean {meant}?)"
     return f"unknown key (known: {', '.join(sorted(candidates))})"
+
+
+def key_text(key: object) -> str:
+    """A key for a message: as it is if it is ordinary text, quoted otherwise."""
+    ordinary = isinstance(key, str) and key.isprintable() and 0 < len(key) <= 60
+    return str(key) if ordinary else shown(key)
 
 
 def shown(value: object) -> str:

@@ -19,20 +19,43 @@ from veaat_migration.game.instance import (
     GameInstance,
     InstanceError,
 )
-from veaat_migration.scenario.errors import ScenarioError, shown, unknown_key
+from veaat_migration.scenario.errors import ScenarioError, key_text, shown, unknown_key
 from veaat_migration.scenario.numbers import NumberReader
+from veaat_migration.scenario.parts import MAX_AVS, MAX_RSUS
 
 INSTANCE_KEYS = frozenset(
-    {"V", "R", "delta", "E", "alpha", "T_th", "q", "c", "zeta", "eta", "p_max", "b_max",
-     "delay", "capacity", "externality"}
+    {
+        "V",
+        "R",
+        "delta",
+        "E",
+        "alpha",
+        "T_th",
+        "q",
+        "c",
+        "zeta",
+        "eta",
+        "p_max",
+        "b_max",
+        "delay",
+        "capacity",
+        "externality",
+    }
 )
 """Keys of a plain instance; scenario files have none of them."""
 
 _COMMENT_KEYS = frozenset({"name", "description", "comment"})
 _DELAY_KEYS = frozenset({"D", "s", "T0", "Tmax"})
 _WORDS = {
-    "satisfaction": "delta", "offset": "E", "quality": "q", "cost": "c", "T_max": "Tmax",
-    "social": "zeta", "service": "eta", "price_max": "p_max", "bandwidth_max": "b_max",
+    "satisfaction": "delta",
+    "offset": "E",
+    "quality": "q",
+    "cost": "c",
+    "T_max": "Tmax",
+    "social": "zeta",
+    "service": "eta",
+    "price_max": "p_max",
+    "bandwidth_max": "b_max",
 }
 
 
@@ -50,21 +73,20 @@ def instance_from_mapping(mapping: Any) -> GameInstance:
         raise ScenarioError(f"a game instance must be a mapping, got {shown(mapping)}")
     reader = NumberReader()
     _check_keys(mapping, INSTANCE_KEYS | _COMMENT_KEYS, "", reader)
-    n_avs = _size(mapping, "V", "delta", reader)
-    n_rsus = _size(mapping, "R", "q", reader)
+    n_avs = _size(mapping, "V", "delta", MAX_AVS, reader)
+    n_rsus = _size(mapping, "R", "q", MAX_RSUS, reader)
     _check_capacity(mapping, reader)
     if n_avs is None or n_rsus is None:
         raise ScenarioError(reader.problems)
-    av, rsu, pair = (n_avs,), (n_rsus,), (n_avs, n_rsus)
-    delta = reader.array(mapping, "delta", [(), av], av, above=0)
-    e = _offset(mapping, av, reader)
-    q = reader.array(mapping, "q", [(), rsu], rsu, above=0)
-    c = reader.array(mapping, "c", [(), rsu, pair], pair, least=0)
+    delta = reader.array(mapping, "delta", (n_avs,), above=0)
+    e = _offset(mapping, n_avs, reader)
+    q = reader.array(mapping, "q", (n_rsus,), above=0)
+    c = reader.array(mapping, "c", (n_avs, n_rsus), also=[(n_rsus,)], least=0)
     zeta = reader.coupling(mapping, "zeta", n_avs)
     eta = reader.coupling(mapping, "eta", n_rsus)
-    p_max = reader.array(mapping, "p_max", [()], (), above=0)
-    b_max = reader.array(mapping, "b_max", [()], (), above=0)
-    delay = _delay(mapping.get("delay"), av, pair, reader)
+    p_max = float(reader.array(mapping, "p_max", (), above=0))
+    b_max = float(reader.array(mapping, "b_max", (), above=0))
+    delay = _delay(mapping.get("delay"), n_avs, n_rsus, reader)
     externality = mapping.get("externality", Externality.ADDITIVE.value)
     if externality not in [kind.value for kind in Externality]:
         kinds = " or ".join(kind.value for kind in Externality)
@@ -73,9 +95,16 @@ def instance_from_mapping(mapping: Any) -> GameInstance:
         raise ScenarioError(reader.problems)
     try:
         return GameInstance.create(
-            satisfaction=delta, offset=e, quality=q, cost=c, social=zeta, service=eta,
-            price_max=p_max, bandwidth_max=b_max, externality=externality,
-            delay=None if delay is None else DelayConstraint.create(*pair, **delay),
+            satisfaction=delta,
+            offset=e,
+            quality=q,
+            cost=c,
+            social=zeta,
+            service=eta,
+            price_max=p_max,
+            bandwidth_max=b_max,
+            externality=externality,
+            delay=delay,
         )
     except InstanceError as error:
         raise ScenarioError(str(error)) from error
@@ -113,24 +142,36 @@ def _check_keys(
 ) -> None:
     for key in mapping:
         if key not in known:
-            reader.problems.append(f"{prefix}{key}: {unknown_key(key, known, _WORDS)}")
+            reader.problems.append(f"{prefix}{key_text(key)}: {unknown_key(key, known, _WORDS)}")
 
 
-def _size(mapping: Mapping[Any, Any], key: str, list_key: str, reader: NumberReader) -> int | None:
+def _size(
+    mapping: Mapping[Any, Any], key: str, list_key: str, limit: int, reader: NumberReader
+) -> int | None:
     """Number of players: as given by ``key``, else the length of the list ``list_key``."""
     value = mapping.get(key)
     if value is None:
-        listed = mapping.get(list_key)
-        listed = listed.tolist() if isinstance(listed, np.ndarray) else listed
-        if isinstance(listed, list | tuple) and listed:
-            return len(listed)
-        fault = "missing" if list_key not in mapping else f"got {shown(listed)}"
-        reader.problems.append(f"{list_key}: must be a list with one number per player; {fault}")
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= 10**4:
-        reader.problems.append(f"{key}: must be a whole number from 1 to 10000, got {shown(value)}")
+        value = _length(mapping.get(list_key))
+        if value is None:
+            fault = f"got {shown(mapping[list_key])}" if list_key in mapping else "it is missing"
+            reader.problems.append(f"{list_key}: must be a list with a number per player; {fault}")
+            return None
+    if (
+        not isinstance(value, int | np.integer)
+        or isinstance(value, bool)
+        or not 1 <= value <= limit
+    ):
+        reader.problems.append(
+            f"{key}: must be a whole number from 1 to {limit}, got {shown(value)}"
+        )
         return None
     return int(value)
+
+
+def _length(value: Any) -> int | None:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return len(value) if isinstance(value, list | tuple) and value else None
 
 
 def _check_capacity(mapping: Mapping[Any, Any], reader: NumberReader) -> None:
@@ -140,34 +181,30 @@ def _check_capacity(mapping: Mapping[Any, Any], reader: NumberReader) -> None:
         )
 
 
-def _offset(
-    mapping: Mapping[Any, Any], shape: tuple[int], reader: NumberReader
-) -> FloatArray | None:
+def _offset(mapping: Mapping[Any, Any], n_avs: int, reader: NumberReader) -> FloatArray:
     """E, given directly or as e - alpha T_th."""
-    given = "E" in mapping
     derived = "alpha" in mapping or "T_th" in mapping
-    if not given and not derived:
+    if not derived and "E" not in mapping:
         reader.problems.append("E: missing (or give alpha and T_th)")
-        return None
-    e = reader.array(mapping, "E", [(), shape], shape) if given else None
+        return np.full(n_avs, np.nan)
+    e = reader.array(mapping, "E", (n_avs,)) if "E" in mapping else None
     if not derived:
+        assert e is not None
         return e
-    alpha = reader.array(mapping, "alpha", [(), shape], shape, least=0)
-    threshold = reader.array(mapping, "T_th", [(), shape], shape, least=0)
-    if alpha is None or threshold is None:
-        return None
-    computed = np.asarray(math.e - alpha * threshold)
-    if not np.all(np.isfinite(computed)):
+    alpha = reader.array(mapping, "alpha", (n_avs,), least=0)
+    threshold = reader.array(mapping, "T_th", (n_avs,), least=0)
+    with np.errstate(over="ignore"):
+        computed = np.asarray(math.e - alpha * threshold)
+    if np.any(np.isinf(computed)):
         reader.problems.append("alpha: times T_th must be finite")
-        return None
-    if e is not None and not np.allclose(e, computed, rtol=1e-6, atol=1e-6):
+    if e is None:
+        return computed
+    if np.any(np.abs(e - computed) > 1e-6):
         reader.problems.append("E: differs from e - alpha T_th; give only one of the two")
-    return e if given else computed
+    return e
 
 
-def _delay(
-    section: Any, av: tuple[int], pair: tuple[int, int], reader: NumberReader
-) -> dict[str, FloatArray | None] | None:
+def _delay(section: Any, n_avs: int, n_rsus: int, reader: NumberReader) -> DelayConstraint | None:
     if section is None:
         return None
     if not isinstance(section, Mapping):
@@ -176,10 +213,13 @@ def _delay(
         )
         return None
     _check_keys(section, _DELAY_KEYS, "delay.", reader)
-    shapes: list[tuple[int, ...]] = [(), av, pair]
-    return {
-        "data": reader.array(section, "D", [(), av], av, least=0, prefix="delay."),
-        "spectral_efficiency": reader.array(section, "s", shapes, pair, above=0, prefix="delay."),
-        "base_delay": reader.array(section, "T0", shapes, pair, least=0, prefix="delay."),
-        "max_delay": reader.array(section, "Tmax", [(), av], av, above=0, prefix="delay."),
-    }
+    pair, column = (n_avs, n_rsus), [(n_avs, 1)]
+    data = reader.array(section, "D", (n_avs,), least=0, prefix="delay.")
+    s = reader.array(section, "s", pair, also=column, above=0, prefix="delay.")
+    base = reader.array(section, "T0", pair, also=column, least=0, prefix="delay.")
+    limit = reader.array(section, "Tmax", (n_avs,), above=0, prefix="delay.")
+    if reader.problems:
+        return None
+    return DelayConstraint.create(
+        n_avs, n_rsus, data=data, spectral_efficiency=s, base_delay=base, max_delay=limit
+    )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.scenario.build import build_instance
-from veaat_migration.scenario.errors import ScenarioError, shown, unknown_key
+from veaat_migration.scenario.errors import ScenarioError, key_text, shown, unknown_key
 from veaat_migration.scenario.instance_file import INSTANCE_KEYS, instance_from_mapping
 from veaat_migration.scenario.parts import INCONSISTENT, UNION_TAGS
 from veaat_migration.scenario.reference import MODEL_AT, SYMBOLS
@@ -90,6 +90,9 @@ def _problems(error: ValidationError, content: Mapping[Any, Any]) -> list[str]:
             continue  # pydantic counts only the entries without a fault
         location = tuple(part for part in item["loc"] if part not in UNION_TAGS)
         location = _origin(location, content)
+        if item["type"] == "invalid_key":
+            lines.append(f"{key_text(item['input'])}: a key must be text")
+            continue
         if item["type"] == INCONSISTENT:
             prefix = f"{path_text(location)}." if location else ""
             lines += [f"{prefix}{problem}" for problem in item["ctx"]["problems"]]
@@ -118,7 +121,7 @@ def path_text(location: Sequence[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            text += f".{key_text(part)}" if text else key_text(part)
     return text
 
 
@@ -136,15 +139,25 @@ def _fault(location: Location, item: Any) -> str:
         return f"missing{hint}"
     if kind == "finite_number":
         return f"must be finite, got {shown(value)}"
-    bounds = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<",
-              "less_than_equal": "<="}
+    bounds = {
+        "greater_than": ">",
+        "greater_than_equal": ">=",
+        "less_than": "<",
+        "less_than_equal": "<=",
+    }
     if kind in bounds:
         bound = context[{">": "gt", ">=": "ge", "<": "lt", "<=": "le"}[bounds[kind]]]
         return f"must be {bounds[kind]} {bound:g}, got {shown(value)}"
     wanted = {
-        "float_type": "a number", "int_type": "a whole number", "int_from_float": "a whole number",
-        "bool_type": "true or false", "string_type": "text", "tuple_type": "a list",
-        "list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping",
+        "float_type": "a number",
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "bool_type": "true or false",
+        "string_type": "text",
+        "tuple_type": "a list",
+        "list_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
         "model_attributes_type": "a mapping",
     }
     if kind in wanted:

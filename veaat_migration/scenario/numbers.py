@@ -16,46 +16,56 @@ Shape = tuple[int, ...]
 _SYMMETRY_TOLERANCE = 1e-9
 """Relative; a matrix that another program computed may be asymmetric in its last digits."""
 
+_MAX_PROBLEMS = 100
+
 
 class NumberReader:
     """Collects one line per fault in ``problems`` and goes on."""
 
     def __init__(self) -> None:
+        """Start without faults."""
         self.problems: list[str] = []
 
     def array(
         self,
         mapping: Mapping[Any, Any],
         key: str,
-        allowed: Sequence[Shape],
         shape: Shape,
         *,
+        also: Sequence[Shape] = (),
         above: float | None = None,
         least: float | None = None,
         prefix: str = "",
-    ) -> FloatArray | None:
-        """``mapping[key]``, of one of the ``allowed`` shapes, broadcast to ``shape``.
+    ) -> FloatArray:
+        """``mapping[key]`` as an array of ``shape``; a number stands for that number everywhere.
 
-        A vector with one entry per row of ``shape`` fills rows; one per column fills columns.
+        Args:
+            mapping: where to look.
+            key: what to look for.
+            shape: shape of the result.
+            also: further shapes that are accepted and then broadcast as numpy does.
+            above: every number must be greater.
+            least: every number must be at least this.
+            prefix: path of ``mapping`` for messages.
 
         Returns:
-            None where there is a fault.
+            NaN everywhere if there is a fault, which is then in ``problems``.
         """
         path = prefix + key
+        fault = np.full(shape, np.nan)
         if key not in mapping:
             self.problems.append(f"{path}: missing")
-            return None
+            return fault
         array = self._numbers(path, mapping[key], above, least)
         if array is None:
-            return None
-        if array.shape not in allowed:
-            wanted = " or ".join(_shape_text(option) for option in allowed)
+            return fault
+        # A vector that is meant as a column is announced as shape (n, 1).
+        if array.ndim == 1 and (array.size, 1) in also:
+            array = array[:, None]
+        if array.shape and array.shape != shape and array.shape not in also:
+            wanted = " or ".join(_shape_text(option) for option in [*also, shape])
             self.problems.append(f"{path}: must be {wanted}, got {_shape_text(array.shape)}")
-            return None
-        if array.ndim == 1 and len(shape) == 2 and array.shape != (shape[1],):
-            array = array[:, None]
-        elif array.ndim == 1 and len(shape) == 2 and (shape[0],) in allowed:
-            array = array[:, None]
+            return fault
         return np.array(np.broadcast_to(array, shape))
 
     def coupling(self, mapping: Mapping[Any, Any], key: str, size: int) -> FloatArray | float:
@@ -101,6 +111,8 @@ class NumberReader:
                 self.problems.append(f"{path}: must be a number, got {shown(value)}")
                 return
             for index, item in enumerate(value):
+                if len(self.problems) >= _MAX_PROBLEMS:
+                    return
                 self._check(f"{path}[{index}]", item, above, least, depth + 1)
         elif isinstance(value, bool) or not isinstance(value, int | float):
             self.problems.append(f"{path}: must be a number, got {shown(value)}")
@@ -121,6 +133,6 @@ def _symmetric_but_for_rounding(matrix: FloatArray) -> FloatArray:
 def _shape_text(shape: Shape) -> str:
     if not shape:
         return "a number"
-    if len(shape) == 1:
+    if len(shape) == 1 or shape[1] == 1:
         return f"a list of {shape[0]}"
     return " x ".join(str(length) for length in shape) + " numbers"

@@ -16,6 +16,9 @@ NUMBER, MEASURED, MATRIX, BY_DISTANCE = "@number", "@measured", "@matrix", "@by_
 UNION_TAGS = frozenset({NUMBER, MEASURED, MATRIX, BY_DISTANCE})
 """Elements of pydantic's error locations that are not keys of the file."""
 
+MAX_AVS, MAX_RSUS = 5000, 1000
+"""A coupling matrix of this size is still handled with ease."""
+
 INCONSISTENT = "inconsistent"
 """Type of the pydantic error that carries a list of problems between several keys."""
 
@@ -30,7 +33,8 @@ class Part(BaseModel):
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Point = Annotated[tuple[float, float], Field(strict=False)]
+Coordinate = Annotated[float, Field(ge=-1e7, le=1e7)]
+Point = Annotated[tuple[Coordinate, Coordinate], Field(strict=False)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Matrix = Annotated[
     tuple[Annotated[tuple[float, ...], Field(strict=False)], ...], Field(strict=False)
@@ -39,27 +43,31 @@ Matrix = Annotated[
 
 def inconsistent(problems: list[str]) -> PydanticCustomError:
     """The error of a model validator that found ``problems`` (paths relative to the model)."""
-    return PydanticCustomError(INCONSISTENT, "{text}", {"text": "; ".join(problems),
-                                                        "problems": problems})
+    return PydanticCustomError(
+        INCONSISTENT, "{text}", {"text": "; ".join(problems), "problems": problems}
+    )
 
 
 class RadioChannel(Part):
     """Radio link between every AV and every RSU."""
 
-    antenna_gain: Positive = Field(4.11, description="A, channel gain coefficient [-]")
-    carrier_frequency: Positive = Field(2.0, description="f [GHz]")
-    transmit_power: float = Field(23.0, ge=-100, le=100, description="rho, sender's power [dBm]")
-    noise_power: float = Field(-100.0, ge=-250, le=100, description="sigma^2 [dBm]")
+    antenna_gain: Positive = Field(default=4.11, description="A, channel gain coefficient [-]")
+    carrier_frequency: Positive = Field(default=2.0, description="f [GHz]")
+    transmit_power: float = Field(
+        default=23.0, ge=-100, le=100, description="rho, sender's power [dBm]"
+    )
+    noise_power: float = Field(default=-100.0, ge=-250, le=100, description="sigma^2 [dBm]")
     fading: Literal["rayleigh", "none"] = Field(
-        "rayleigh",
+        default="rayleigh",
         description="rayleigh: the gain of each link is multiplied by a draw of Exp(1) that "
         "depends on `seed` only; none: free space",
     )
     distance: Positive = Field(
-        500.0, description="distance of links whose AV or RSU has no position [m]"
+        default=500.0, description="distance of links whose AV or RSU has no position [m]"
     )
     min_distance: Positive = Field(
-        1.0, description="links are taken to be at least this long: no infinite gain at 0 [m]"
+        default=1.0,
+        description="links are taken to be at least this long: no infinite gain at 0 [m]",
     )
 
 
@@ -67,7 +75,7 @@ class DelayRule(Part):
     """Whether the delay constraint of the followers' problem P1 (Eq. 11) holds."""
 
     enforce: bool = Field(
-        False,
+        default=False,
         description="true: sum_j theta_j T_ij <= max_delay binds every AV; false: delay shapes "
         "nothing but the offset e - delay_sensitivity * delay_threshold of its utility",
     )
@@ -76,10 +84,10 @@ class DelayRule(Part):
 class ReputationLaw(Part):
     """Service reputation k(n) = newcomer + (highest - newcomer) n / (n + half_migrations)."""
 
-    newcomer: Positive = Field(1.0, description="k without any completed migration [-]")
-    highest: Positive = Field(2.0, description="limit of k after very many migrations [-]")
+    newcomer: Positive = Field(default=1.0, description="k without any completed migration [-]")
+    highest: Positive = Field(default=2.0, description="limit of k after very many migrations [-]")
     half_migrations: Positive = Field(
-        50.0, description="migrations after which half of the gain is reached"
+        default=50.0, description="migrations after which half of the gain is reached"
     )
 
     @model_validator(mode="after")
@@ -98,10 +106,13 @@ class MeasuredQuality(Part):
         ge=0, le=1, description="D_j, A-DISTS of the rendered images, 0: perfect [-]"
     )
     distortion_threshold: float = Field(
-        0.6, ge=0, lt=1, description="D_th, worst distortion that users accept [-]"
+        default=0.6, ge=0, lt=1, description="D_th, worst distortion that users accept [-]"
     )
     migrations: int = Field(
-        0, ge=0, le=10**9, description="completed high-quality migrations, raises the reputation"
+        default=0,
+        ge=0,
+        le=10**9,
+        description="completed high-quality migrations, raises the reputation",
     )
 
 
@@ -134,42 +145,47 @@ Quality = Annotated[
 ]
 
 
-class Av(Part):
+class Player(Part):
+    """What AVs and RSUs have in common."""
+
+    name: Name | None = Field(default=None, description="label; av1, rsu1, ... if not given")
+    position: Point | None = Field(default=None, description="[x, y] [m]")
+
+
+class Av(Player):
     """One autonomous vehicle: a follower with a twin to migrate."""
 
-    name: Name | None = Field(None, description="label; default av1, av2, ...")
-    position: Point | None = Field(None, description="[x, y] [m]")
     satisfaction: Positive = Field(description="delta_i, satisfaction factor [money]")
     delay_sensitivity: NonNegative = Field(description="alpha_i [MHz/s]")
     delay_threshold: NonNegative = Field(
-        1.0, description="T_i^th, delay that the AV considers normal [s]"
+        default=1.0, description="T_i^th, delay that the AV considers normal [s]"
     )
     max_delay: Positive | None = Field(
-        None,
+        default=None,
         description="T_i^max, longest tolerated expected migration delay [s]; "
         "required where delay.enforce is true",
     )
-    data: NonNegative = Field(50.0, description="D_i, size of the twin [MB]; usual 25 to 100")
+    data: NonNegative = Field(
+        default=50.0, description="D_i, size of the twin [MB]; usual 25 to 100"
+    )
     cycles: NonNegative = Field(
-        10.0, description="C_i, work to re-instantiate the twin [Gcycles]; usual 2 to 20"
+        default=10.0, description="C_i, work to re-instantiate the twin [Gcycles]; usual 2 to 20"
     )
 
 
-class Rsu(Part):
+class Rsu(Player):
     """One roadside unit: a leader that sells bandwidth."""
 
-    name: Name | None = Field(None, description="label; default rsu1, rsu2, ...")
-    position: Point | None = Field(None, description="[x, y] [m]")
     quality: Quality = Field(
         description="q_j, quality of experience [-]: a number > 0, or a mapping (below) from "
         "which Eq. (4) computes it"
     )
     cost: NonNegative = Field(description="c_j, unit cost of bandwidth [money/MHz]")
-    compute: Positive = Field(40.0, description="f_j, compute for re-instantiation [GHz]")
+    compute: Positive = Field(default=40.0, description="f_j, compute for re-instantiation [GHz]")
     arrival_rate: NonNegative = Field(
-        4.0, description="lambda_j, twins that arrive [1/s]; must be < service_rate"
+        default=4.0, description="lambda_j, twins that arrive [1/s]; must be < service_rate"
     )
-    service_rate: Positive = Field(10.0, description="mu_j, twins that can be served [1/s]")
+    service_rate: Positive = Field(default=10.0, description="mu_j, twins that can be served [1/s]")
 
 
 def offset(av: Av) -> float:

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from veaat_migration.scenario.consistency import problems_between_keys
 from veaat_migration.scenario.parts import (
+    MAX_AVS,
+    MAX_RSUS,
     Av,
     Coupling,
     DelayRule,
@@ -26,31 +28,36 @@ from veaat_migration.scenario.parts import (
 class Scenario(Part):
     """A whole scenario."""
 
-    name: Name = Field("scenario", description="label")
-    description: str = Field("", max_length=10_000, description="free text")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random: channel fading")
+    name: Name = Field(default="scenario", description="label")
+    description: str = Field(default="", max_length=10_000, description="free text")
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="seed of everything random: channel fading"
+    )
     price_max: Positive = Field(description="p_max, highest price [money/MHz]; > every cost")
     bandwidth_max: Positive = Field(
         description="b_max, most bandwidth that one AV may buy from one RSU [MHz]"
     )
     externality: Literal["additive", "multiplicative"] = Field(
-        "additive", description="how couplings enter the utility: Eq. (9), or Eqs. (14)-(18)"
+        default="additive",
+        description="how couplings enter the utility: Eq. (9), or Eqs. (14)-(18)",
     )
     social_coupling: Coupling = Field(
-        0.0,
+        default=0.0,
         description="zeta, AV with AV [money/MHz^2]: a number for all pairs, a symmetric matrix "
         "with zero diagonal, or a mapping {strength, range}",
     )
     service_coupling: Coupling = Field(
-        0.0, description="eta, RSU with RSU [money/MHz^2]: > 0 complementary, < 0 substitutable"
+        default=0.0,
+        description="eta, RSU with RSU [money/MHz^2]: > 0 complementary, < 0 substitutable",
     )
     channel: RadioChannel = Field(default_factory=RadioChannel, description="radio link")
     delay: DelayRule = Field(default_factory=DelayRule, description="delay constraint")
     reputation: ReputationLaw = Field(
-        default_factory=ReputationLaw, description="how completed migrations raise quality"
+        default_factory=ReputationLaw,
+        description="how completed migrations raise quality",
     )
     coverage_radius: Positive = Field(
-        500.0, description="reach of an RSU, for maps and tables [m]"
+        default=500.0, description="reach of an RSU, for maps and tables [m]"
     )
     av_defaults: dict[str, Any] = Field(
         default_factory=dict, description="values for every AV that does not give its own"
@@ -59,14 +66,14 @@ class Scenario(Part):
         default_factory=dict, description="values for every RSU that does not give its own"
     )
     avs: Annotated[tuple[Av, ...], Field(strict=False)] = Field(
-        min_length=1, max_length=10_000, description="the vehicles (followers), numbered from 1"
+        min_length=1, max_length=MAX_AVS, description="the vehicles (followers), numbered from 1"
     )
     rsus: Annotated[tuple[Rsu, ...], Field(strict=False)] = Field(
-        min_length=1, max_length=1_000, description="the roadside units (leaders), from 1"
+        min_length=1, max_length=MAX_RSUS, description="the roadside units (leaders), from 1"
     )
     roads: Annotated[
         tuple[Annotated[tuple[Point, ...], Field(strict=False)], ...], Field(strict=False)
-    ] = Field((), description="lines of [x, y] points, drawn on maps only [m]")
+    ] = Field(default=(), description="lines of [x, y] points, drawn on maps only [m]")
 
     @model_validator(mode="before")
     @classmethod

@@ -55,7 +55,7 @@ def parse_yaml(text: str) -> Any:
     """The value of one YAML document; None for an empty one."""
     try:
         _check_structure(text)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from the safe loader
+        return yaml.load(text, Loader=_Loader)  # derived from the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -95,9 +95,12 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_structure(text: str) -> None:
     """Refuse what would make loading recurse or unfold without bound, before building anything."""
     depth = 0
+    event: Any
     for event in yaml.parse(text, Loader=_BaseLoader):
         if isinstance(event, yaml.AliasEvent):
             _refuse(event, "aliases (*name) are not supported; use av_defaults or rsu_defaults")
+        if getattr(event, "tag", None) is not None:
+            _refuse(event, f"tags ({event.tag}) are not supported")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
@@ -106,7 +109,7 @@ def _check_structure(text: str) -> None:
             depth -= 1
 
 
-def _refuse(event: yaml.Event, problem: str) -> NoReturn:
+def _refuse(event: Any, problem: str) -> NoReturn:
     raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
@@ -137,7 +140,7 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         return result
 
 
-def _integer(_: Any, node: yaml.ScalarNode) -> int:
+def _integer(_loader: Any, node: yaml.ScalarNode) -> int:
     return int(node.value)
 
 

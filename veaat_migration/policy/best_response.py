@@ -74,16 +74,14 @@ class BestResponseLeader:
         self._max_exploration = max_exploration
         self._models: dict[tuple[tuple[int, ...], tuple[int, ...]], DemandModel] = {}
         self._elasticity = PRIOR_ELASTICITY
-        # A price must be positive, and at a unit cost of nothing the best one may be arbitrarily low.
+        # A price must be positive; at a unit cost of nothing the best one may be as low as can be.
         self._price_min = max(profile.price_min, LOWEST_PRICE * profile.price_max)
         self._price = float(self._rng.uniform(self._price_min, profile.price_max))
 
     def act(self, observation: LeaderObservation) -> float:
         """The next price [money/MHz]."""
         heard = np.isfinite(observation.prices) & (observation.prices > 0.0)
-        rsu_ids = tuple(
-            rsu for rsu, known in zip(observation.rsu_ids, heard, strict=True) if known
-        )
+        rsu_ids = tuple(rsu for rsu, known in zip(observation.rsu_ids, heard, strict=True) if known)
         if not observation.av_ids or self._profile.rsu_id not in rsu_ids:
             return self._price
         prices = observation.prices[heard]
@@ -104,15 +102,11 @@ class BestResponseLeader:
         weights = observation.qualities[heard] / prices
         rivals = float(weights.sum() - weights[own])
         target = best_price(local, self._profile.quality, rivals)
-        target = self._bounded(
-            min(max(target, self._price / MAX_STEP), self._price * MAX_STEP)
-        )
+        target = self._bounded(min(max(target, self._price / MAX_STEP), self._price * MAX_STEP))
         self._price = self._bounded(target * self._disturbance(model, target))
         return self._price
 
-    def _model(
-        self, rsu_ids: tuple[int, ...], av_ids: tuple[int, ...], own: int
-    ) -> DemandModel:
+    def _model(self, rsu_ids: tuple[int, ...], av_ids: tuple[int, ...], own: int) -> DemandModel:
         """The model of this set of players; a new one starts from the last known elasticity."""
         key = (rsu_ids, av_ids)
         model = self._models.pop(key, None)

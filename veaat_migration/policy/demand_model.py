@@ -115,12 +115,11 @@ class DemandModel:
         self._previous, self._previous_round = demand, round_
 
     def _check_prediction(self, inverse: FloatArray, demand: FloatArray) -> None:
-        assert self._fit is not None and self._previous is not None
+        assert self._fit is not None
+        assert self._previous is not None
         coefficients, y0, lag0, scale = self._fit
         r = self._n_rsus
-        features = np.concatenate(
-            ((1.0,), inverse / y0 - 1.0, (self._previous - lag0) / scale[:r])
-        )
+        features = np.concatenate(((1.0,), inverse / y0 - 1.0, (self._previous - lag0) / scale[:r]))
         own = self._own
         predicted = float(features @ coefficients[:, own])
         self.prediction_error = abs(predicted - float(demand[own] / scale[own]))

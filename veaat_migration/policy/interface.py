@@ -36,7 +36,7 @@ class LeaderObservation:
 
 @dataclass(frozen=True, slots=True)
 class FollowerObservation:
-    """What an AV knows when it bids in round ``round``: this round's offers, last round's demand."""
+    """What an AV knows when it bids: the offers of ``round``, the others' demand before it."""
 
     round: int
     rsu_ids: tuple[int, ...]

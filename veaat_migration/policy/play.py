@@ -1,4 +1,4 @@
-"""The game in memory: policies against each other without messages, deadlines or ROS."""
+"""The game in memory: policies against each other, without messages, deadlines or ROS."""
 
 from __future__ import annotations
 

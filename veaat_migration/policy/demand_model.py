@@ -45,8 +45,9 @@ class LocalDemand:
 def _distance(features: FloatArray, n_rsus: int) -> FloatArray:
     """Squared distance of samples from the point of linearisation; shape [...] from [..., 2R]."""
     squares = features * features
-    distance: FloatArray = squares[..., :n_rsus].sum(axis=-1)
-    return distance + LAG_DISTANCE * squares[..., n_rsus:].sum(axis=-1)
+    prices: FloatArray = squares[..., :n_rsus].sum(axis=-1)
+    lags: FloatArray = squares[..., n_rsus:].sum(axis=-1)
+    return prices + LAG_DISTANCE * lags
 
 
 class DemandModel:

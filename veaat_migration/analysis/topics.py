@@ -1,0 +1,37 @@
+"""The topics of the game: what is recorded and what is looked for in a bag."""
+
+from __future__ import annotations
+
+GAME_TOPICS = {
+    "price_offers": "veaat_migration/msg/PriceOffer",
+    "bandwidth_bids": "veaat_migration/msg/BandwidthBid",
+    "settlements": "veaat_migration/msg/Settlement",
+    "node_status": "veaat_migration/msg/NodeStatus",
+    "round_status": "veaat_migration/msg/RoundStatus",
+    "game_instance": "std_msgs/msg/String",
+}
+"""Message types by topic name, relative to the game's namespace."""
+
+DIAGNOSTICS_TOPIC = "/diagnostics"
+DIAGNOSTICS_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
+
+_TOPIC_OF_TYPE = {
+    message_type: name
+    for name, message_type in GAME_TOPICS.items()
+    if message_type.startswith("veaat_migration/")
+}
+
+
+def identify(topic: str, message_type: str) -> tuple[str, str] | None:
+    """(namespace, name in :data:`GAME_TOPICS` or "diagnostics") of a recorded topic.
+
+    The project's own types are recognised under any topic name, others by name and type.
+    None: the topic does not belong to a game.
+    """
+    if (topic, message_type) == (DIAGNOSTICS_TOPIC, DIAGNOSTICS_TYPE):
+        return "", "diagnostics"
+    namespace, _, last = topic.rpartition("/")
+    if GAME_TOPICS.get(last) == message_type:
+        return namespace or "/", last
+    name = _TOPIC_OF_TYPE.get(message_type)
+    return None if name is None else (namespace or "/", name)

@@ -121,13 +121,13 @@ def _delay_constraint(scenario: Scenario) -> DelayConstraint:
     )
 
 
-def _positions(members: Sequence[Player]) -> FloatArray:
-    """Shape [n, 2]; NaN where no position is given."""
+def positions(members: Sequence[Player]) -> FloatArray:
+    """Positions of AVs or RSUs [m], shape [n, 2]; NaN where none is given."""
     return np.array([member.position or (np.nan, np.nan) for member in members])
 
 
 def _distances(scenario: Scenario) -> FloatArray:
-    between = _pairwise(_positions(scenario.avs), _positions(scenario.rsus))
+    between = _pairwise(positions(scenario.avs), positions(scenario.rsus))
     return np.where(np.isnan(between), scenario.channel.distance, between)
 
 
@@ -153,8 +153,8 @@ def _coupling(
     members: Sequence[Player],
 ) -> float | FloatArray:
     if isinstance(coupling, DistanceCoupling):
-        positions = _positions(members)
-        matrix = coupling.strength * np.exp(-_pairwise(positions, positions) / coupling.range)
+        places = positions(members)
+        matrix = coupling.strength * np.exp(-_pairwise(places, places) / coupling.range)
         np.fill_diagonal(matrix, 0.0)
         return np.asarray(matrix)
     return np.array(coupling) if isinstance(coupling, tuple) else coupling

@@ -140,6 +140,13 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         return result
 
 
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper; it quotes text that the rules above would read as a number."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - interface of PyYAML
+        return True
+
+
 def _integer(_loader: Any, node: yaml.ScalarNode) -> int:
     return int(node.value)
 
@@ -156,8 +163,22 @@ def _add_rules() -> None:
         ),
     }
     for tag, (pattern, first) in rules.items():
-        _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
+        for user in (_Loader, _Dumper):
+            user.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
     _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 _add_rules()
+
+
+def dump_yaml(value: Any) -> str:
+    """``value`` on one line of YAML that :func:`parse_yaml` reads as the same value."""
+    text = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf"),
+    )
+    return text.removesuffix("...\n").strip()

@@ -1,0 +1,79 @@
+"""The node of one RSU: offers a price each round, collects bids, settles."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rclpy.publisher import Publisher
+
+from veaat_migration import msg
+from veaat_migration.nodes import player_parameters, process, qos
+from veaat_migration.nodes.connections import publish_on, subscribe_to
+from veaat_migration.nodes.conversion import copy_offer, copy_settlement
+from veaat_migration.nodes.player import PlayerNode, listener
+from veaat_migration.nodes.profile_parameters import (
+    config_from_parameters,
+    leader_from_parameters,
+)
+from veaat_migration.nodes.specification import Value, integer, number, text
+from veaat_migration.policy.factory import make_leader_policy
+from veaat_migration.protocol.config import LeaderConfig
+from veaat_migration.protocol.leader import LeaderMachine
+from veaat_migration.protocol.messages import Offer, Settlement
+
+
+class RsuLeader(PlayerNode[LeaderMachine]):
+    """Publishes ``price_offers`` and ``settlements``, listens to ``bandwidth_bids``."""
+
+    def __init__(self, name: str = "rsu_leader", **node_options: Any) -> None:
+        """Read the parameters of :data:`player_parameters.LEADER`.
+
+        Raises:
+            VeaatError: a parameter is missing or has no meaning.
+        """
+        super().__init__(name, player_parameters.LEADER, **node_options)
+
+    def _make_machine(self, values: dict[str, Value], session: int) -> LeaderMachine:
+        profile = leader_from_parameters(values)
+        price = number(values, "equilibrium_price")
+        policy = make_leader_policy(
+            text(values, "policy"),
+            profile,
+            seed=integer(values, "seed"),
+            equilibrium_price=None if math.isnan(price) else price,
+        )
+        config = config_from_parameters(LeaderConfig, values)
+        return LeaderMachine(config, profile, policy, session=session)
+
+    def _make_publishers(self) -> Sequence[Publisher]:
+        self._offer, self._settlement = msg.PriceOffer(), msg.Settlement()
+        self._offers = publish_on(self, msg.PriceOffer, "price_offers", qos.OFFER)
+        self._settlements = publish_on(self, msg.Settlement, "settlements", qos.ANSWERS)
+        return (self._offers, self._settlements)
+
+    def _subscribe(self) -> None:
+        on_bid = listener(self._machine.on_bid, self._run)
+        subscribe_to(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS, on_bid)
+
+    def _publish(self, outputs: Sequence[Offer | Settlement]) -> None:
+        for output in outputs:
+            if isinstance(output, Offer):
+                copy_offer(output, self._offer)
+                self._stamp(self._offer.header)
+                self._offers.publish(self._offer)
+            else:
+                copy_settlement(output, self._settlement)
+                self._stamp(self._settlement.header)
+                self._settlements.publish(self._settlement)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one RSU until its last round or a signal; the exit status."""
+    return process.run(lambda: [RsuLeader()], arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

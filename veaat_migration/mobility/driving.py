@@ -44,14 +44,14 @@ class _Driver:
 def drive(
     network: RoadNetwork, n_vehicles: int, duration: float, generator: np.random.Generator
 ) -> Iterator[Snapshot]:
-    """Snapshots at 0, 1, 2, ... s up to ``duration`` [s]; coordinates are rounded to 1 cm.
+    """Snapshots at 0, 1, 2, ... s until ``duration`` [s]; coordinates are rounded to 1 cm.
 
     Raises:
         TraceError: so many vehicles do not fit on the streets.
     """
     fleet = _spawn(network, n_vehicles, generator)
     steps = round(1.0 / _STEP)
-    for second in range(int(duration) + 1):
+    for second in range(math.ceil(duration) + 1):
         yield Snapshot(float(second), tuple(_vehicle(network, driver) for driver in fleet))
         for step in range(steps):
             _advance(network, fleet, second + step * _STEP, generator)

@@ -91,6 +91,14 @@ def links(scenario: Scenario) -> Links:
     return Links(distance, snr, physics.spectral_efficiency(snr), queue + compute)
 
 
+def shortest_delays(scenario: Scenario) -> FloatArray:
+    """T_ij with b_max from every RSU [s], shape [V, R]: no demand makes a migration faster."""
+    link = links(scenario)
+    return physics.migration_delay(
+        data_megabits(scenario), scenario.bandwidth_max, link.spectral_efficiency, link.base_delay
+    )
+
+
 def data_megabits(scenario: Scenario) -> FloatArray:
     """D_i, the twins' sizes [Mbit], shape [V]."""
     return np.array([av.data * MEGABIT_PER_MEGABYTE for av in scenario.avs])

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from veaat_migration.game.delay import migration_delay
 from veaat_migration.mobility.placement import Placement, place_rsus, select_vehicles
 from veaat_migration.mobility.traffic import Polyline, Traffic, Vehicle
-from veaat_migration.scenario.build import data_megabits, links
+from veaat_migration.scenario.build import shortest_delays
 from veaat_migration.scenario.errors import ScenarioError
 from veaat_migration.scenario.load import scenario_from_mapping
 from veaat_migration.scenario.schema import Scenario
@@ -112,20 +111,10 @@ def scenario_from_traffic(
             for line in (traffic.roads if roads is None else roads)
         ],
     }
-    slowest = _slowest_at_most_bandwidth(content)
+    slowest = shortest_delays(scenario_from_mapping(content)).max(axis=1)
     for av, base in zip(content["avs"], slowest, strict=True):
         av["max_delay"] = math.ceil(100.0 * av["max_delay"] * float(base)) / 100.0
     return Generated(scenario_from_mapping(content), placement)
-
-
-def _slowest_at_most_bandwidth(content: dict[str, Any]) -> FloatArray:
-    """max_j T_ij(b_max) [s], shape [V], of a scenario whose max_delay is not final yet."""
-    draft = scenario_from_mapping(content)
-    link = links(draft)
-    delay = migration_delay(
-        data_megabits(draft), draft.bandwidth_max, link.spectral_efficiency, link.base_delay
-    )
-    return np.asarray(delay.max(axis=1))
 
 
 def _avs(

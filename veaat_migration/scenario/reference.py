@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from veaat_migration.scenario.parts import (
     Av,
     DelayRule,
@@ -52,3 +54,64 @@ SYMBOLS = {
     "followers": "avs",
 }
 """Keys that people try first, and the key that is meant."""
+
+_SECTIONS: tuple[tuple[str, type[Part]], ...] = (
+    ("Top level", Scenario),
+    ("avs[i], av_defaults", Av),
+    ("rsus[j], rsu_defaults", Rsu),
+    ("rsus[j].quality as a mapping", MeasuredQuality),
+    ("social_coupling, service_coupling as a mapping", DistanceCoupling),
+    ("channel", RadioChannel),
+    ("delay", DelayRule),
+    ("reputation", ReputationLaw),
+)
+
+
+def reference_text() -> str:
+    """Every key with its default, range and meaning, as Markdown tables."""
+    return "\n\n".join(_section(title, model) for title, model in _SECTIONS)
+
+
+def _section(title: str, model: type[Part]) -> str:
+    lines = [f"### {title}", "", f"{model.__doc__}", "",
+             "| key | default | range | meaning |", "|---|---|---|---|"]  # fmt: skip
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if field.is_required():
+            default = "required"
+        else:
+            value = field.get_default(call_default_factory=True)
+            default = _default_text(value)
+        lines.append(
+            f"| `{name}` | {default} | {_range_text(properties[name])} | {field.description} |"
+        )
+    return "\n".join(lines)
+
+
+def _default_text(value: object) -> str:
+    if isinstance(value, Part):
+        return "see below"
+    if value is None or value in ("", (), {}):
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _limit_text(value: float) -> str:
+    powers = {10.0**9: "10^9", 2.0**63: "2^63"}
+    return powers.get(float(value), f"{value:g}")
+
+
+def _range_text(schema: dict[str, Any]) -> str:
+    """The limits in a JSON schema of one key."""
+    for option in schema.get("anyOf", []):
+        if option.get("type") in ("number", "string"):
+            return _range_text(option)
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    limits = [f"{sign} {_limit_text(schema[key])}" for key, sign in words.items() if key in schema]
+    if "minItems" in schema and "maxItems" in schema and schema["maxItems"] > 2:
+        limits.append(f"{schema['minItems']} to {schema['maxItems']} entries")
+    return ", ".join(limits)

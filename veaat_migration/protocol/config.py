@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 from veaat_migration.errors import VeaatError
+from veaat_migration.game.profiles import FollowerProfile, LeaderProfile
+from veaat_migration.protocol.reading import LARGEST, MAX_ID, SMALLEST
 
 
 class ProtocolConfigError(VeaatError, ValueError):
@@ -140,3 +142,42 @@ class FollowerConfig(PeerConfig):
             self.min_rsus,
         )
         _require(self.price_max > 0, "price_max", "> 0", self.price_max)
+
+
+def check_session(session: int) -> int:
+    """Return ``session`` if it can stand in a message.
+
+    Raises:
+        ProtocolConfigError: not between 1 and 2^63, which leaves room to count on.
+    """
+    _require(1 <= session <= 2**63, "session", "between 1 and 2^63", session)
+    return session
+
+
+def check_leader(profile: LeaderProfile) -> None:
+    """Check that followers can accept what an RSU with this profile offers.
+
+    Raises:
+        ProtocolConfigError: id, quality or highest price are out of the protocol's range.
+    """
+    _require(1 <= profile.rsu_id <= MAX_ID, "rsu_id", f"between 1 and {MAX_ID}", profile.rsu_id)
+    for name in ("quality", "price_max"):
+        value = getattr(profile, name)
+        _require(SMALLEST <= value <= LARGEST, name, f"in [{SMALLEST}, {LARGEST}]", value)
+    _require(
+        profile.price_min <= profile.price_max,
+        "price_max",
+        f"at least the unit cost ({profile.price_min:g})",
+        profile.price_max,
+    )
+
+
+def check_follower(profile: FollowerProfile) -> None:
+    """Check that an AV with this profile can make a bid.
+
+    Raises:
+        ProtocolConfigError: id or highest bandwidth are out of the protocol's range.
+    """
+    _require(1 <= profile.av_id <= MAX_ID, "av_id", f"between 1 and {MAX_ID}", profile.av_id)
+    limit = profile.bandwidth_max
+    _require(0 < limit <= LARGEST, "bandwidth_max", f"in (0, {LARGEST}]", limit)

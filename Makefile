@@ -1,0 +1,66 @@
+# Each target sets up what it needs first; 'make help' lists targets and variables.
+
+SCENARIO ?= config/base.yaml
+ROUNDS ?=
+SEED ?=
+POLICY ?=
+ARGS ?=
+TESTS ?=
+export ROS_WHEELS PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sim test test-fast test-ros lint clean distclean
+
+help:
+	@echo "make sim     play the game over ROS 2, record and analyse it (see runs/)"
+	@echo "               SCENARIO=config/base.yaml  scenario file"
+	@echo "               ROUNDS=100                 rounds to play"
+	@echo "               SEED=1                     seed of random starts"
+	@echo "               POLICY=best_response       or equilibrium, greedy, random"
+	@echo "               ARGS='--help'              further arguments of 'veaat sim'"
+	@echo "make test    run the tests; with all of them also coverage"
+	@echo "               TESTS='test/game -k demand'  only these (arguments of pytest)"
+	@echo "make lint    check style and types (ruff, mypy)"
+	@echo "make setup   set up or mend the environment, run nothing"
+	@echo "make clean   delete builds and caches; make distclean also .venv and the like"
+	@echo "make help    this list"
+	@echo
+	@echo "Every target uses the ROS 2 that is sourced. Without one it installs wheels:"
+	@echo "               ROS_WHEELS=jazzy|kilted    choose these wheels even if ROS 2 is sourced"
+	@echo "               PYTHON=/path/to/python     Python 3.10 to 3.14 for the wheels"
+	@echo "'tools/run COMMAND' runs any command in the same environment."
+
+setup:
+	@tools/run
+
+sim:
+	@tools/run veaat sim '$(SCENARIO)' \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
+
+ifeq ($(strip $(TESTS)),)
+test: test-fast test-ros
+else
+test:
+	@tools/run pytest $(TESTS)
+endif
+
+# Without ROS, in parallel; coverage of the layers that promise it.
+test-fast:
+	@tools/run pytest -m "not ros" -n auto --dist loadfile --cov
+
+# Nodes over DDS, one test at a time.
+test-ros:
+	@tools/run pytest -m ros
+
+lint:
+	@tools/run ruff check .
+	@tools/run ruff format --check .
+	@tools/run mypy
+
+clean:
+	rm -rf .ros/*/ build install log *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	find veaat_migration tools test launch benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv .venv-*

@@ -22,6 +22,8 @@ METADATA_VERSION = 9
 """rosbag2's version of metadata.yaml since Jazzy."""
 CHUNK_SIZE = 1 << 20
 """Most bytes that wait in memory for the next flush."""
+OVERRUNS = "recorder_overruns"
+"""Key of metadata.yaml's custom data: how often so much was waiting that some may be lost."""
 
 _COMPRESSIONS = {"none": CompressionType.NONE, "zstd": CompressionType.ZSTD}
 COMPRESSIONS = tuple(_COMPRESSIONS)

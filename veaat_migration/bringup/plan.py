@@ -167,7 +167,7 @@ def _policies(instance: GameInstance, options: Options) -> dict[str, str]:
     for name in options.policies:
         if name not in policies:
             raise PlanError(
-                f"no player {name!r}; players are rsu_1 to {leaders[-1]} and av_1 to {followers[-1]}"
+                f"no player {name!r}; there are rsu_1 to {leaders[-1]} and av_1 to {followers[-1]}"
             )
     policies |= options.policies
     for name, policy in policies.items():
@@ -252,7 +252,7 @@ def _monitor(instance: GameInstance, options: Options) -> NodeSpec:
 
 def _recorder(options: Options) -> NodeSpec:
     assert options.bag is not None
-    parameters: dict[str, Value] = {"output": options.bag, "executor": options.executor}
+    parameters: dict[str, Value] = {"output": options.bag}
     return NodeSpec(RECORDER, RECORDER, options.namespace, parameters, Part.RECORDER)
 
 

@@ -1,1 +1,1 @@
-"""ROS 2 nodes: thin shells around :mod:`veaat_migration.protocol`. The only place that imports rclpy."""
+"""ROS 2 nodes around :mod:`veaat_migration.protocol`. Only here is rclpy imported."""

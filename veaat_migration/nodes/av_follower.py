@@ -9,9 +9,10 @@ from typing import Any
 from rclpy.publisher import Publisher
 
 from veaat_migration import msg
-from veaat_migration.nodes import player_parameters, process, qos
+from veaat_migration.nodes import process, qos
 from veaat_migration.nodes.connections import publish_on, subscribe_to
 from veaat_migration.nodes.conversion import copy_bid
+from veaat_migration.nodes.follower_parameters import FOLLOWER
 from veaat_migration.nodes.player import PlayerNode, listener
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
@@ -29,12 +30,12 @@ class AvFollower(PlayerNode[FollowerMachine]):
     """Publishes ``bandwidth_bids``, listens to ``price_offers``."""
 
     def __init__(self, name: str = "av_follower", **node_options: Any) -> None:
-        """Read the parameters of :data:`player_parameters.FOLLOWER`.
+        """Read the parameters of :mod:`veaat_migration.nodes.follower_parameters`.
 
         Raises:
             VeaatError: a parameter is missing or has no meaning.
         """
-        super().__init__(name, player_parameters.FOLLOWER, **node_options)
+        super().__init__(name, FOLLOWER, **node_options)
 
     def _make_machine(self, values: dict[str, Value], session: int) -> FollowerMachine:
         profile = follower_from_parameters(values)

@@ -48,7 +48,7 @@ class PlayerNode(ManagedNode, Generic[MachineT]):
         values = declare(self, specs)
         self.executor_name = text(values, "executor")
         self._stamp = Stamper(self)
-        self._machine = self._make_machine(values, time.time_ns())
+        self._machine: MachineT = self._make_machine(values, time.time_ns())
         self._publishers_to_flush = list(self._make_publishers())
         self._wakeup = WakeupTimer(self, self._on_wakeup)
         self._reporter = Reporter(

@@ -37,7 +37,7 @@ SPIN_SLICE = 60.0
 EXIT_OK, EXIT_FAILURE, EXIT_INVALID = 0, 1, 2
 
 
-class ManagedNode(Node):
+class ManagedNode(Node):  # type: ignore[misc]  # rclpy has no stubs
     """A node that ends by itself when its work is done and says goodbye when told to stop."""
 
     executor_name = "events"

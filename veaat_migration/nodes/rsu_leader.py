@@ -10,9 +10,10 @@ from typing import Any
 from rclpy.publisher import Publisher
 
 from veaat_migration import msg
-from veaat_migration.nodes import player_parameters, process, qos
+from veaat_migration.nodes import process, qos
 from veaat_migration.nodes.connections import publish_on, subscribe_to
 from veaat_migration.nodes.conversion import copy_offer, copy_settlement
+from veaat_migration.nodes.leader_parameters import LEADER
 from veaat_migration.nodes.player import PlayerNode, listener
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
@@ -29,12 +30,12 @@ class RsuLeader(PlayerNode[LeaderMachine]):
     """Publishes ``price_offers`` and ``settlements``, listens to ``bandwidth_bids``."""
 
     def __init__(self, name: str = "rsu_leader", **node_options: Any) -> None:
-        """Read the parameters of :data:`player_parameters.LEADER`.
+        """Read the parameters of :mod:`veaat_migration.nodes.leader_parameters`.
 
         Raises:
             VeaatError: a parameter is missing or has no meaning.
         """
-        super().__init__(name, player_parameters.LEADER, **node_options)
+        super().__init__(name, LEADER, **node_options)
 
     def _make_machine(self, values: dict[str, Value], session: int) -> LeaderMachine:
         profile = leader_from_parameters(values)

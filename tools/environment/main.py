@@ -113,7 +113,8 @@ def set_up(target: Target, variables: Mapping[str, str], *, verify: bool) -> Non
                     make_venv(target, base, steps, variables)
                 install = True
             if install:
-                with steps.step(f"installing {target.title} and Python packages (about 1 minute)"):
+                what = ("" if target.ros_prefix else f"{target.title}, ") + "Python packages"
+                with steps.step(f"installing {what} (about 1 minute)"):
                     install_packages(target, packages, steps, variables)
             with steps.step("building messages with colcon (up to 30 seconds)"):
                 build(target, build_fingerprint(target), steps, variables)

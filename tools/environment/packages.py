@@ -77,18 +77,27 @@ def install_packages(
     # Pip settings of the user that cannot work inside a virtual environment.
     for name in ("PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         inside.pop(name, None)
-    command: list[str | Path] = [target.python, "-m", "pip", "install", "--no-input"]
-    command += ["--disable-pip-version-check", "--prefer-binary", "--progress-bar=off"]
-    for file in requirement_files(target):
-        command += ["-r", file]
-    if target.ros_prefix:
-        command += ["-c", _system_constraints(target, inside)]
-    steps.run(command, inside, cwd=target.root, hint=OFFLINE_HINT)
+    for options in _pip_options(target, inside):
+        command: list[str | Path] = [target.python, "-m", "pip", "install", "--no-input"]
+        command += ["--disable-pip-version-check", "--prefer-binary", "--progress-bar=off"]
+        steps.run([*command, *options], inside, cwd=target.root, hint=OFFLINE_HINT)
     if target.ros_prefix is None:
         patch_wheels(target)
     check = "import rclpy, numpy, scipy, pydantic, pytest"
     steps.run([target.python, "-c", check], build_variables(target, variables), cwd=Path("/"))
     packages_stamp(target).write(fingerprint)
+
+
+def _pip_options(target: Target, variables: Mapping[str, str]) -> list[list[str | Path]]:
+    """What is installed, one list for each call of pip."""
+    files = requirement_files(target)
+    if target.ros_prefix is None:
+        return [[word for file in files for word in ("-r", file)]]
+    runtime, tools = files
+    constraints = _system_constraints(target, variables)
+    # Programs such as pytest must be in the environment itself: those of the system start the
+    # Python of the system, which does not see what is installed here.
+    return [["-r", runtime, "-c", constraints], ["--ignore-installed", "-r", tools]]
 
 
 def forget_broken_packages(target: Target) -> list[str]:

@@ -35,7 +35,12 @@ def build_variables(target: Target, inherited: Mapping[str, str]) -> dict[str, s
     variables = _without_other_environments(target, inherited)
     variables["VIRTUAL_ENV"] = str(target.venv)
     _prepend(variables, "PATH", [target.venv / "bin"])
-    if target.ros_prefix is None:
+    packages = target.site_packages()
+    if target.ros_prefix:
+        # The folders of a sourced ROS 2 would hide newer packages of the environment, and its
+        # programs (ros2 launch) start the Python of the system, which has to see them too.
+        _prepend(variables, "PYTHONPATH", [packages] if packages else [])
+    else:
         # Nested calls stay with this wheel set.
         variables["ROS_WHEELS"] = target.distro
         variables["ROS_DISTRO"] = target.distro

@@ -40,7 +40,8 @@ def unknown_key(key: object, known: Iterable[str], aliases: Mapping[str, str]) -
     candidates = list(known)
     meant = aliases.get(name)
     if meant not in candidates:
-        close = difflib.get_close_matches(name, candidates, n=1)
+        same = [known for known in candidates if known.lower() == name.lower()]
+        close = same or difflib.get_close_matches(name, candidates, n=1)
         meant = close[0] if close else None
     if meant is not None:
         return f"unknown key (did you mean {meant}?)"
@@ -55,6 +56,8 @@ def key_text(key: object) -> str:
 
 def shown(value: object) -> str:
     """``value`` for a message: short, on one line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a cyclic list

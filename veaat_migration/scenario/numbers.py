@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,7 +117,7 @@ class NumberReader:
                 self._check(f"{path}[{index}]", item, above, least, depth + 1)
         elif isinstance(value, bool) or not isinstance(value, int | float):
             self.problems.append(f"{path}: must be a number, got {shown(value)}")
-        elif not abs(value) <= np.finfo(np.float64).max:
+        elif not abs(value) <= sys.float_info.max:
             self.problems.append(f"{path}: must be finite, got {shown(value)}")
         elif above is not None and not value > above:
             self.problems.append(f"{path}: must be > {above:g}, got {shown(value)}")

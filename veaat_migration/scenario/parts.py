@@ -35,7 +35,9 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Coordinate = Annotated[float, Field(ge=-1e7, le=1e7)]
 Point = Annotated[tuple[Coordinate, Coordinate], Field(strict=False)]
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")
+]
 Matrix = Annotated[
     tuple[Annotated[tuple[float, ...], Field(strict=False)], ...], Field(strict=False)
 ]

@@ -59,10 +59,10 @@ class Scenario(Part):
     coverage_radius: Positive = Field(
         default=500.0, description="reach of an RSU, for maps and tables [m]"
     )
-    av_defaults: dict[str, Any] = Field(
+    av_defaults: dict[Any, Any] = Field(
         default_factory=dict, description="values for every AV that does not give its own"
     )
-    rsu_defaults: dict[str, Any] = Field(
+    rsu_defaults: dict[Any, Any] = Field(
         default_factory=dict, description="values for every RSU that does not give its own"
     )
     avs: Annotated[tuple[Av, ...], Field(strict=False)] = Field(

@@ -151,6 +151,12 @@ def _integer(_loader: Any, node: yaml.ScalarNode) -> int:
     return int(node.value)
 
 
+def _quote_line_breaks(dumper: Any, value: str) -> Any:
+    """Text with control characters is quoted with escapes, so that it stays on one line."""
+    style = None if value.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
 def _add_rules() -> None:
     rules = {
         "null": (r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
@@ -166,6 +172,7 @@ def _add_rules() -> None:
         for user in (_Loader, _Dumper):
             user.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
     _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+    _Dumper.add_representer(str, _quote_line_breaks)
 
 
 _add_rules()
@@ -173,7 +180,7 @@ _add_rules()
 
 def dump_yaml(value: Any) -> str:
     """``value`` on one line of YAML that :func:`parse_yaml` reads as the same value."""
-    text = yaml.dump(
+    text: str = yaml.dump(
         value,
         Dumper=_Dumper,
         default_flow_style=True,

@@ -42,7 +42,7 @@ class FollowerMachine:
         self._session = check_session(session)
         self._tally = Tally()
         self._rsus: PeerTable[CheckedOffer] = PeerTable(config)
-        self._ledger = Ledger(profile.av_id)
+        self._ledger = Ledger(profile.av_id, config.max_round_lead)
         self._finished = False
         self._closed = False
         """Whether the last RSU has closed."""
@@ -93,7 +93,7 @@ class FollowerMachine:
         """Leave the game: a leaving bid says goodbye; bids already accepted stay valid."""
         if self._finished:
             return []
-        return self._finish()
+        return self._finish(now)
 
     @property
     def session(self) -> int:
@@ -139,14 +139,12 @@ class FollowerMachine:
     def _take(self, offer: CheckedOffer, peer: Peer[CheckedOffer], now: float) -> None:
         """Update what is known by one offer, or raise RejectedError."""
         latest = peer.latest
-        withdrawn = latest is not None and offer.closing and not latest.closing
-        if latest is not None and offer.round <= peer.round - withdrawn:
-            self._check_sync(offer.round, now)
-            if offer.round < peer.round:
-                raise RejectedError(RejectReason.STALE_ROUND)
-            raise RejectedError(
-                RejectReason.DUPLICATE if offer == latest else RejectReason.CONFLICTING_DUPLICATE
-            )
+        if latest is not None and offer.round <= peer.round:
+            # An offer may be withdrawn in its own round, and a withdrawal be taken back.
+            changed = offer.closing is not latest.closing
+            if offer.round < peer.round or not changed:
+                self._check_sync(offer.round, now)
+                raise RejectedError(_repetition(offer, latest))
         reference = max(self._round, self._target)
         if reference:
             self._rsus.check_lead(peer, offer.round, reference, now)
@@ -182,7 +180,7 @@ class FollowerMachine:
             self._session += 1
             self._round = 0
             self._bid = None
-            self._ledger = Ledger(self._profile.av_id)
+            self._ledger = Ledger(self._profile.av_id, self._config.max_round_lead)
             self._rsus.forget_rounds()
             self._in_sync_at = now
 
@@ -193,7 +191,7 @@ class FollowerMachine:
         if self._finished:
             return []
         if self._closed:
-            return self._finish()
+            return self._finish(now)
         if not self._gathered:
             if len(self._rsus.expected) < self._config.min_rsus:
                 return []
@@ -248,13 +246,19 @@ class FollowerMachine:
         self._moved_at = self._in_sync_at = now
         return self._bid
 
-    def _finish(self) -> list[Bid]:
+    def _finish(self, now: float) -> list[Bid]:
         """Leave for good; say so if anybody can have heard of us."""
         self._finished = True
+        self._moved_at = now
         if self._bid is None:
             return []
         return [
-            Bid(
-                session=self._session, round=self._round, av_id=self._profile.av_id, leaving=True
-            )
+            Bid(session=self._session, round=self._round, av_id=self._profile.av_id, leaving=True)
         ]
+
+
+def _repetition(offer: CheckedOffer, latest: CheckedOffer) -> RejectReason:
+    """Why an offer that is not later than the latest one of its sender is rejected."""
+    if offer.round < latest.round:
+        return RejectReason.STALE_ROUND
+    return RejectReason.DUPLICATE if offer == latest else RejectReason.CONFLICTING_DUPLICATE

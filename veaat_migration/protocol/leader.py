@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from enum import Enum
 
 from veaat_migration.game.profiles import LeaderProfile
 from veaat_migration.policy.interface import LeaderPolicy
 from veaat_migration.protocol import pricing
+from veaat_migration.protocol.bid_book import BidBook
 from veaat_migration.protocol.config import LeaderConfig, check_leader, check_session
 from veaat_migration.protocol.messages import BidLike, Offer, Settlement
-from veaat_migration.protocol.peers import Peer, PeerTable
 from veaat_migration.protocol.pricing import Answer
 from veaat_migration.protocol.reading import CheckedBid, read_bid
 from veaat_migration.protocol.reject import RejectedError, RejectReason
-from veaat_migration.protocol.rounds import joining_round, next_round, supported_round
 from veaat_migration.protocol.status import PlayerState, PlayerStatus, Role
 from veaat_migration.protocol.tally import Tally
 
@@ -35,9 +33,6 @@ class LeaderMachine:
 
     Every method takes ``now``, seconds of a clock that never runs backwards, and returns the
     messages to publish, in this order. Call :meth:`on_timer` at :attr:`next_wakeup`.
-
-    A leader is *fresh* until it has accepted its first bid. A fresh leader settles nothing,
-    because a former life may have settled the same round; it joins behind the others instead.
     """
 
     def __init__(
@@ -54,52 +49,38 @@ class LeaderMachine:
         self._policy = policy
         self._session = check_session(session)
         self._tally = Tally()
-        self._avs: PeerTable[CheckedBid] = PeerTable(config)
+        self._book = BidBook(config, profile.rsu_id, profile.quality)
         self._phase = _Phase.NEW
-        self._round = 0
-        self._offer: Offer | None = None
         self._price: float | None = None
-        self._answers: dict[int, Answer] = {}
-        self._awaited: set[int] = set()
-        """AVs that are expected and have not spoken in the open round or a later one."""
+        self._offer: Offer | None = None
         self._settled: tuple[Offer | None, dict[int, Answer]] = (None, {})
-        self._receipt: tuple[int, tuple[int, ...], tuple[float, ...]] = (0, (), ())
-        self._fresh = True
-        self._former_round = 0
-        """Latest round in which a former life is known to have made an offer."""
-        self._furthest = 0
-        """Latest round heard of since the open round was opened."""
+        """The offer settled last and its answers."""
         self._gathered = False
         """Whether ``min_avs`` AVs have been heard."""
-        self._opened_at = self._moved_at = self._in_sync_at = 0.0
+        self._opened_at = self._moved_at = 0.0
         self._first_tick = math.nan
         self._tick = 0
         self._wait_until: float | None = None
         """End of listening, deadline of the open round, or next tick, as the phase has it."""
 
-    # What the node calls
-
     def start(self, now: float) -> list[Output]:
         """Begin: offer the first round, at once or after ``join_listen``."""
         if self._phase is not _Phase.NEW:
             return []
-        if self._config.join_listen > 0:
-            self._phase = _Phase.LISTENING
-            self._wait_until = now + self._config.join_listen
-            return []
-        return self._open_next(now)
+        if self._config.join_listen == 0:
+            return self._open_next(now)
+        self._listen(now)
+        return []
 
     def on_bid(self, bid: BidLike, now: float) -> list[Output]:
         """Take a bid. Never raises, whatever ``bid`` is."""
         config = self._config
         try:
-            checked = read_bid(
-                bid, bandwidth_max=config.bandwidth_max, max_length=config.max_peers
-            )
+            checked = read_bid(bid, bandwidth_max=config.bandwidth_max, max_length=config.max_peers)
             if self._phase is _Phase.FINISHED:
                 return self._repeat_goodbye(checked, now)
-            peer = self._avs.admit(checked.av_id, checked.session, now)
-            self._take(checked, peer, now)
+            if self._book.take(checked, now):
+                self._moved_at = now
         except RejectedError as error:
             self._tally.reject(error.reason)
         else:
@@ -109,7 +90,7 @@ class LeaderMachine:
     def on_timer(self, now: float) -> list[Output]:
         """Do what is due; harmless when called early, late or often."""
         due = self._wait_until is not None and now >= self._wait_until
-        if self._phase in (_Phase.LISTENING, _Phase.PAUSING):
+        if self._phase is _Phase.LISTENING or self._phase is _Phase.PAUSING:
             return self._open_next(now) if due else []
         if self._phase is not _Phase.OPEN:
             return []
@@ -117,15 +98,13 @@ class LeaderMachine:
             outputs = self._give_up_waiting(now)
             if outputs or self._phase is not _Phase.OPEN:
                 return outputs
-        if now < self._moved_at + self._config.retransmit_period:
-            return []
         return self._repeat_offer(now)
 
     def leave(self, now: float) -> list[Output]:
         """Leave the game: the open round is not settled, a closing offer says goodbye."""
         if self._phase is _Phase.FINISHED:
             return []
-        return self._finish(now, self._round + (self._phase is not _Phase.OPEN))
+        return self._finish(now, self._book.round + (self._phase is not _Phase.OPEN))
 
     @property
     def session(self) -> int:
@@ -137,10 +116,8 @@ class LeaderMachine:
         """Time at which :meth:`on_timer` must be called; None: not needed."""
         if self._phase is not _Phase.OPEN:
             return self._wait_until
-        retransmission = self._moved_at + self._config.retransmit_period
-        if self._wait_until is None:
-            return retransmission
-        return min(self._wait_until, retransmission)
+        repetition = self._moved_at + self._config.retransmit_period
+        return repetition if self._wait_until is None else min(self._wait_until, repetition)
 
     @property
     def finished(self) -> bool:
@@ -152,168 +129,63 @@ class LeaderMachine:
         state = PlayerState.WAITING
         if self._phase is _Phase.FINISHED:
             state = PlayerState.FINISHED
-        elif self._gathered and self._avs.expected:
+        elif self._gathered and self._book.expected:
             state = PlayerState.PLAYING
         return self._tally.status(
             role=Role.LEADER,
             player_id=self._profile.rsu_id,
             session=self._session,
             state=state,
-            round_=self._round,
+            round_=self._book.round,
             policy=self._policy.name,
-            peer_ids=tuple(sorted(self._avs.expected)),
+            peer_ids=tuple(sorted(self._book.expected)),
         )
 
-    # Taking a bid
-
-    def _take(self, bid: CheckedBid, peer: Peer[CheckedBid], now: float) -> None:
-        """Update what is known by one bid, or raise RejectedError."""
-        if bid.leaving:
-            self._take_leave(bid, peer, now)
-            return
-        if self._phase in (_Phase.NEW, _Phase.LISTENING):
-            self._note_former_life(bid)
-            self._hear(bid, peer)
-            return
-        if bid.round == peer.round and peer.latest is not None:
-            self._check_sync(bid, now)
-            same = bid == peer.latest
-            raise RejectedError(
-                RejectReason.DUPLICATE if same else RejectReason.CONFLICTING_DUPLICATE
-            )
-        closed = self._round - 1 if self._phase is _Phase.OPEN else self._round
-        if bid.round <= closed:
-            if bid.round > peer.round:
-                # News from a peer that is alive but behind: wait for it from now on.
-                self._hear(bid, peer)
-            self._check_sync(bid, now)
-            raise RejectedError(
-                RejectReason.LATE if bid.round == closed else RejectReason.STALE_ROUND
-            )
-        if bid.round == self._round:
-            self._take_answer(bid, peer, now)
-            return
-        if not self._fresh:
-            self._avs.check_lead(peer, bid.round, self._round, now)
-        self._note_former_life(bid)
-        self._hear(bid, peer)
-
-    def _take_answer(self, bid: CheckedBid, peer: Peer[CheckedBid], now: float) -> None:
-        """Take a bid for the open round; one that leaves us out is an answer, too."""
-        rsu_id = self._profile.rsu_id
-        if rsu_id in bid.rsu_ids:
-            column = bid.rsu_ids.index(rsu_id)
-            session = bid.sessions[column]
-            if session > self._session:
-                raise RejectedError(RejectReason.OWN_ID)
-            if session < self._session and self._fresh:
-                # The AV has answered our former life: this round is over for us.
-                self._note_former_life(bid)
-                self._hear(bid, peer)
-                raise RejectedError(RejectReason.OFFER_MISMATCH)
-            answered = (session, bid.prices[column], bid.qualities[column])
-            if answered != (self._session, self._price, self._profile.quality):
-                raise RejectedError(RejectReason.OFFER_MISMATCH)
-            self._answers[bid.av_id] = Answer(bid, column)
-            self._fresh = False
-        self._hear(bid, peer)
-        self._moved_at = now
-
-    def _take_leave(self, bid: CheckedBid, peer: Peer[CheckedBid], now: float) -> None:
-        """Wait no longer for an AV. What it bid in the open round remains valid."""
-        if bid == peer.latest:
-            raise RejectedError(RejectReason.DUPLICATE)
-        if bid.round < peer.round:
-            raise RejectedError(RejectReason.STALE_ROUND)
-        self._avs.check_lead(peer, bid.round, max(self._round, peer.round), now)
-        peer.take(bid)
-        self._avs.drop(bid.av_id)
-        self._awaited.discard(bid.av_id)
-
-    def _hear(self, bid: CheckedBid, peer: Peer[CheckedBid]) -> None:
-        """Remember a bid and expect its sender, in this round if it has not spoken in it."""
-        peer.take(bid)
-        self._furthest = max(self._furthest, bid.round)
-        self._avs.expect(bid.av_id)
-        if self._phase is _Phase.OPEN and bid.round < self._round:
-            self._awaited.add(bid.av_id)
-        else:
-            self._awaited.discard(bid.av_id)
-            peer.missed = 0
-
-    def _note_former_life(self, bid: CheckedBid) -> None:
-        """Learn from a bid in which rounds a former life made offers."""
-        if self._fresh and self._profile.rsu_id in bid.rsu_ids:
-            self._former_round = max(self._former_round, bid.round)
-
-    def _check_sync(self, bid: CheckedBid, now: float) -> None:
-        """Begin again if a fresh leader is alone in its round while the others play another.
-
-        It may have joined a round that some corrupt bid told. Nothing was settled in it, so
-        the leader takes a new session and listens again.
-        """
-        if bid.round >= self._round - 1:
-            self._in_sync_at = now
-        elif self._fresh and now - self._in_sync_at >= self._config.resync_period:
-            self._session += 1
-            self._offer = None
-            self._round = self._former_round = 0
-            self._awaited.clear()
-            self._avs.forget_rounds()
-            self._phase = _Phase.LISTENING
-            self._wait_until = now + self._config.join_listen
-
-    # From round to round
+    def _listen(self, now: float) -> None:
+        self._phase = _Phase.LISTENING
+        self._wait_until = now + self._config.join_listen
 
     def _advance(self, now: float) -> list[Output]:
         """Close the open round if nothing is left to wait for."""
         if self._phase is not _Phase.OPEN:
             return []
+        book = self._book
+        if book.lost:
+            book.begin_again()
+            self._session += 1
+            self._offer = None
+            self._listen(now)
+            return []
         if not self._gathered:
-            if len(self._avs.expected) < self._config.min_avs:
+            if len(book.expected) < self._config.min_avs:
                 return []
             self._gathered = True
-        if not self._awaited and (self._avs.expected or self._answers):
+        if book.is_complete():
             return self._close(now)
-        if self._fresh and self._former_round >= self._round:
-            return self._close(now)
-        if self._furthest > self._round + 1:
-            heard = (peer.round for peer in self._avs.expected_peers())
-            if supported_round(heard) > self._round + 1:
-                return self._close(now)
-        if self._wait_until is None and self._awaited:
+        if self._wait_until is None and book.awaits:
             self._wait_until = now + self._config.round_timeout
         return []
 
     def _give_up_waiting(self, now: float) -> list[Output]:
         """Act on the deadline of the open round."""
-        late = sorted(self._awaited)
-        self._tally.deadline_misses += len(late)
-        if self._answers or any(p.round >= self._round for p in self._avs.expected_peers()):
-            return self._close(now, late)
+        if not self._book.is_silent():
+            return self._close(now)
         # Nobody spoke: an empty round would help nobody. The offer stays open.
-        for av_id in late:
-            self._avs.miss(av_id)
-        self._awaited &= self._avs.expected
-        self._wait_until = now + self._config.round_timeout if self._awaited else None
+        self._tally.deadline_misses += self._book.give_up()
+        self._wait_until = now + self._config.round_timeout if self._book.awaits else None
         return []
 
-    def _close(self, now: float, late: Iterable[int] = ()) -> list[Output]:
+    def _close(self, now: float) -> list[Output]:
         """Settle the open round and go on. The offer is on the critical path: it comes first."""
-        answers = dict(sorted(self._answers.items()))
-        missing = sorted(
-            av_id
-            for av_id in self._avs.expected.difference(answers)
-            if self._avs[av_id].round != self._round
-        )
-        for av_id in late:
-            self._avs.miss(av_id)
-        if self._fresh:
-            return self._proceed(now)
-        offer = self._offer
+        book, offer = self._book, self._offer
         assert offer is not None
-        bought = tuple([answer.bandwidth for answer in answers.values()])
-        self._receipt = (offer.round, tuple(answers), bought)
+        missing = book.missing()
+        if self._wait_until is not None and now >= self._wait_until:
+            self._tally.deadline_misses += book.give_up()
+        book.close()
+        if book.fresh:
+            return self._proceed(now)
+        answers = dict(sorted(book.answers.items()))
         self._settled = (offer, answers)
         self._tally.rounds_completed += 1
         duration = now - self._opened_at
@@ -324,7 +196,7 @@ class LeaderMachine:
     def _proceed(self, now: float) -> list[Output]:
         """Offer the next round, at once or at the next tick, or finish after the last."""
         period = self._config.round_period
-        if period == 0 or self._is_over(self._next_round()):
+        if period == 0 or self._is_over(self._book.next_round()):
             return self._open_next(now)
         # Ticks keep to a grid from the first offer on, so that no delay adds up.
         passed = math.floor((now - self._first_tick) / period)
@@ -333,19 +205,12 @@ class LeaderMachine:
         self._wait_until = self._first_tick + self._tick * period
         return []
 
-    def _next_round(self) -> int:
-        heard = [peer.round for peer in self._avs.expected_peers()]
-        if not self._fresh:
-            return next_round(self._round, heard)
-        behind = max(self._round, self._former_round)
-        return joining_round(behind, heard, self._config.max_round_lead)
-
     def _is_over(self, round_: int) -> bool:
         return 0 < self._config.rounds < round_
 
     def _open_next(self, now: float) -> list[Output]:
         """Offer the next round."""
-        round_ = self._next_round()
+        round_ = self._book.next_round()
         if self._is_over(round_):
             return self._finish(now, round_)
         observation = pricing.observe(round_, self._profile.rsu_id, *self._settled)
@@ -353,20 +218,17 @@ class LeaderMachine:
             self._policy, observation, self._profile, self._price, self._tally
         )
         self._phase = _Phase.OPEN
-        self._round = round_
         self._offer = self._make_offer(round_)
-        self._opened_at = self._moved_at = self._in_sync_at = now
+        self._opened_at = self._moved_at = now
         if math.isnan(self._first_tick):
             self._first_tick = now
-        self._furthest = 0
-        self._answers = {}
-        self._awaited = {i for i in self._avs.expected if self._avs[i].round < round_}
-        waits = self._gathered and self._awaited
+        self._book.open(round_, self._session, self._price, now)
+        waits = self._gathered and self._book.awaits
         self._wait_until = now + self._config.round_timeout if waits else None
         return [self._offer]
 
     def _make_offer(self, round_: int, *, closing: bool = False) -> Offer:
-        settled_round, av_ids, bandwidth = self._receipt
+        settled, answers = self._settled
         return Offer(
             session=self._session,
             round=round_,
@@ -374,9 +236,9 @@ class LeaderMachine:
             price=self._profile.price_max if self._price is None else self._price,
             quality=self._profile.quality,
             closing=closing,
-            settled_round=settled_round,
-            settled_av_ids=av_ids,
-            settled_bandwidth=bandwidth,
+            settled_round=0 if settled is None else settled.round,
+            settled_av_ids=tuple(answers),
+            settled_bandwidth=tuple([answer.bandwidth for answer in answers.values()]),
         )
 
     def _finish(self, now: float, round_: int) -> list[Output]:
@@ -391,11 +253,11 @@ class LeaderMachine:
     def _repeat_goodbye(self, bid: CheckedBid, now: float) -> list[Output]:
         """Tell an AV that still bids what it has missed."""
         self._tally.reject(RejectReason.FINISHED)
-        due = now >= self._moved_at + self._config.retransmit_period
-        return self._repeat_offer(now) if due and not bid.leaving else []
+        return [] if bid.leaving else self._repeat_offer(now)
 
     def _repeat_offer(self, now: float) -> list[Output]:
-        if self._offer is None:
+        """Send the last offer again if nothing has moved for a while."""
+        if self._offer is None or now < self._moved_at + self._config.retransmit_period:
             return []
         self._moved_at = now
         self._tally.retransmissions += 1

@@ -137,7 +137,7 @@ def _demand(condition: bool, reason: RejectReason = RejectReason.MALFORMED) -> N
 
 
 def _plain(values: Sequence[Any], max_length: int) -> Sequence[Any]:
-    """Native numbers out of a list, tuple, ``array.array`` or numpy array, if it is not too long."""
+    """Native numbers of a list, tuple, ``array.array`` or numpy array that is not too long."""
     _demand(len(values) <= max_length)
     to_list = getattr(values, "tolist", None)
     return values if to_list is None else to_list()

@@ -1,0 +1,5 @@
+from .network import Network
+
+
+def test_imports():
+    assert Network

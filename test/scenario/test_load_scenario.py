@@ -216,6 +216,10 @@ def test_a_fault_does_not_cause_follow_up_faults() -> None:
     ]  # fmt: skip
 
 
+def test_values_too_long_to_show_are_described() -> None:
+    assert problems(smallest(seed=10**5000)) == ["seed: must be < 9.22337e+18, got a very long int"]
+
+
 @pytest.mark.parametrize("content", [None, 3, [1], "text"])
 def test_a_file_that_is_no_mapping_is_refused(content: Any) -> None:
     assert problems(content)[0].startswith("must be a mapping with at least avs")

@@ -68,17 +68,9 @@ def write_fcd(path: Path, snapshots: Iterable[Snapshot]) -> None:
 
 def _open(path: Path) -> IO[bytes]:
     """By content rather than by name: a renamed file opens as well."""
-    raw = path.open("rb")
-    try:
-        magic = raw.read(len(_GZIP_MAGIC))
-        raw.seek(0)
-        if magic != _GZIP_MAGIC:
-            return raw
-    except OSError:
-        raw.close()
-        raise
-    raw.close()
-    return cast("IO[bytes]", gzip.open(path, "rb"))
+    with path.open("rb") as raw:
+        compressed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    return cast("IO[bytes]", gzip.open(path, "rb")) if compressed else path.open("rb")
 
 
 def _snapshots(stream: IO[bytes]) -> Iterator[Snapshot]:

@@ -67,6 +67,8 @@ class Entry:
     receive_time: int
     message: Any
     namespace: str = "/veaat"
+    remapped: str = ""
+    """Last part of the topic's name, if it is not ``topic``."""
 
 
 @dataclass
@@ -86,9 +88,9 @@ class Game:
         """Messages of a topic."""
         return [entry.message for entry in self.entries if entry.topic == topic]
 
-    def remove(self, topic: str, keep: Callable[[Any], bool] = lambda message: False) -> None:
-        """Drop the messages of a topic except those to keep."""
-        self.entries = [e for e in self.entries if e.topic != topic or keep(e.message)]
+    def remove(self, topic: str, which: Callable[[Any], bool] = bool) -> None:
+        """Drop the messages of a topic (of which the test says so)."""
+        self.entries = [e for e in self.entries if e.topic != topic or not which(e.message)]
 
     def write(
         self,
@@ -110,7 +112,7 @@ class Game:
         with writer:
             connections: dict[str, Any] = {}
             for entry in self.entries:
-                name = f"{entry.namespace}/{entry.topic}"
+                name = f"{entry.namespace}/{entry.remapped or entry.topic}"
                 if name not in connections:
                     connections[name] = self._connect(writer, name, entry.topic, definitions)
                 data = self.types.serialise(entry.topic, entry.message)

@@ -170,6 +170,4 @@ def _check_receipts(
 
 
 def _amounts(av_ids: Any, bandwidth: Any) -> dict[int, float]:
-    return {
-        int(av_id): float(amount) for av_id, amount in zip(av_ids, bandwidth, strict=False)
-    }
+    return {int(av_id): float(amount) for av_id, amount in zip(av_ids, bandwidth, strict=False)}

@@ -162,9 +162,7 @@ def _decompressed(path: Path, scratch: Path, report: FileReport) -> Path:
     return target
 
 
-def _each_decompressed(
-    messages: Iterator[RawMessage], report: FileReport
-) -> Iterator[RawMessage]:
+def _each_decompressed(messages: Iterator[RawMessage], report: FileReport) -> Iterator[RawMessage]:
     import zstandard
 
     unpack = zstandard.ZstdDecompressor()

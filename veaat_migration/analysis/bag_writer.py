@@ -111,9 +111,7 @@ class BagWriter:
         metadata = {"offered_qos_profiles": _dump(profiles) if profiles else ""}
         if type_hash:
             metadata["topic_type_hash"] = type_hash
-        number = self._mcap.register_channel(
-            name, "cdr", self._schemas[message_type], metadata
-        )
+        number = self._mcap.register_channel(name, "cdr", self._schemas[message_type], metadata)
         self._topics.append(_Topic(name, message_type, list(profiles), type_hash))
         return number
 
@@ -144,9 +142,7 @@ class BagWriter:
         self._mcap.finish()  # type: ignore[no-untyped-call]
         self._stream.close()
         temporary = self.folder / "metadata.yaml.tmp"
-        temporary.write_text(
-            _dump({"rosbag2_bagfile_information": information}), encoding="utf-8"
-        )
+        temporary.write_text(_dump({"rosbag2_bagfile_information": information}), encoding="utf-8")
         temporary.replace(self.folder / "metadata.yaml")
 
     def _information(self, custom_data: Mapping[str, str] | None) -> dict[str, Any]:
@@ -190,7 +186,7 @@ class BagWriter:
 class _Dumper(yaml.SafeDumper):
     """Writes repeated values out: rosbag2's parser is not asked to follow YAML anchors."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 

@@ -24,9 +24,9 @@ SEPARATOR = "=" * 80
 _IDL_PREFIX = f"{SEPARATOR}\nIDL: "
 _FIELD = re.compile(r"^\s*([A-Za-z][\w/]*)(?:<=\d+)?(?:\[[^\]]*\])?\s+[A-Za-z]")
 _PRIMITIVES = frozenset(
-    "bool byte char float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64"
-    " string wstring".split()
-)
+    ("bool", "byte", "char", "float32", "float64", "int8", "uint8", "int16", "uint16",
+     "int32", "uint32", "int64", "uint64", "string", "wstring")
+)  # fmt: skip
 
 
 class DefinitionError(VeaatError):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from veaat_migration.analysis.reading import Received, Recording
 from veaat_migration.game.instance import FloatArray, GameInstance
+
+if TYPE_CHECKING:
+    from veaat_migration.analysis.reading import Received, Recording
 
 IntArray = npt.NDArray[np.int64]
 
@@ -41,8 +43,7 @@ class History:
     @property
     def complete(self) -> npt.NDArray[np.bool_]:
         """Rounds in which every RSU accepted a bid of every AV, shape [N]."""
-        result: npt.NDArray[np.bool_] = np.isfinite(self.demand).all(axis=(1, 2))
-        return result
+        return np.asarray(np.isfinite(self.demand).all(axis=(1, 2)))
 
     @property
     def durations(self) -> FloatArray:
@@ -84,8 +85,9 @@ def history_of(recording: Recording, instance: GameInstance | None) -> History:
         if j is None:
             strangers += 1
             continue
+        if np.isfinite(prices[n, j]):
+            continue  # settled twice; the audit tells, the first one counts
         prices[n, j] = m.price
-        demand[n, :, j] = np.nan
         for av_id, bandwidth in zip(m.av_ids, m.bandwidth, strict=False):
             i = row.get(int(av_id))
             if i is None:

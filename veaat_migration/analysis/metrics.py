@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veaat_migration.analysis.history import History
-from veaat_migration.analysis.reading import Recording
-from veaat_migration.analysis.tables import ROLES
+from veaat_migration.analysis.topics import ROLES
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
+
+if TYPE_CHECKING:
+    from veaat_migration.analysis.reading import Recording
 
 _SMALL_UTILITY = 1e-6
 """Share of the largest utility below which a utility counts as zero."""
@@ -27,6 +29,20 @@ class Utilities:
     """U_j^L (Eq. 10) [money], shape [N, R]; NaN: the RSU did not settle the round."""
     av: FloatArray
     """U_i^F (Eq. 9) [money], shape [N, V]; NaN: no RSU accepted a bid of the AV."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """Prices, demands and utilities of one moment of the game."""
+
+    prices: FloatArray
+    """p_j [money/MHz], shape [R]."""
+    demand: FloatArray
+    """b_ij [MHz], shape [V, R]."""
+    utility_rsu: FloatArray
+    """U_j^L (Eq. 10) [money], shape [R]."""
+    utility_av: FloatArray
+    """U_i^F (Eq. 9) [money], shape [V]."""
 
 
 @dataclass(frozen=True)

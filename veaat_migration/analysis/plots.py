@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from veaat_migration.analysis.history import History
-from veaat_migration.analysis.metrics import Utilities
+from veaat_migration.analysis.metrics import Play, Utilities
 from veaat_migration.game.instance import FloatArray
 
 if TYPE_CHECKING:
@@ -50,26 +49,12 @@ _COLUMN_WIDTH = 3.5
 """Width of one journal column [inch]; figures are one or two columns wide."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The Stackelberg equilibrium to draw."""
-
-    prices: FloatArray
-    """Shape [R]."""
-    demand: FloatArray
-    """Shape [V, R]."""
-    rsu: FloatArray
-    """Utilities, shape [R]."""
-    av: FloatArray
-    """Utilities, shape [V]."""
-
-
 def write_plots(
     folder: Path,
     history: History,
     *,
     utilities: Utilities | None = None,
-    reference: Reference | None = None,
+    reference: Play | None = None,
     deviation: FloatArray | None = None,
     tolerance: float | None = None,
     converged: int | None = None,
@@ -105,7 +90,7 @@ def write_plots(
 
 @contextmanager
 def _style() -> Iterator[None]:
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
         yield
 
 
@@ -119,9 +104,7 @@ def _colours(count: int) -> tuple[str, ...]:
     return _FEW[:count] if count <= len(_FEW) else _MANY[:count]
 
 
-def _curves(
-    axes: Axes, history: History, values: FloatArray, reference: FloatArray | None
-) -> None:
+def _curves(axes: Axes, history: History, values: FloatArray, reference: FloatArray | None) -> None:
     """One line per player, or their distribution if they are too many to tell apart.
 
     Args:
@@ -199,20 +182,18 @@ def _legend_below(figure: Figure, handles: Sequence[Line2D | Patch], width: floa
     figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
-def _prices(history: History, reference: Reference | None, converged: int | None) -> Figure:
+def _prices(history: History, reference: Play | None, converged: int | None) -> Figure:
     width = 1.4 * _COLUMN_WIDTH
     figure, axes = _figure(width, 3.4)
     _curves(axes, history, history.prices, reference.prices if reference else None)
     axes.set_ylabel("Price $p_j$ [money/MHz]")
     _mark_convergence([axes], converged)
-    handles = _handles(
-        "RSU", history.rsu_ids, reference=reference is not None, converged=converged
-    )
+    handles = _handles("RSU", history.rsu_ids, reference=reference is not None, converged=converged)
     _legend_below(figure, handles, width)
     return figure
 
 
-def _demands(history: History, reference: Reference | None, converged: int | None) -> Figure:
+def _demands(history: History, reference: Play | None, converged: int | None) -> Figure:
     """One panel per RSU with a line per AV; with very many RSUs one panel of their sums."""
     n_rsus = len(history.rsu_ids)
     if n_rsus > _MOST_PANELS:
@@ -238,9 +219,7 @@ def _demands(history: History, reference: Reference | None, converged: int | Non
     return figure
 
 
-def _total_demand(
-    history: History, reference: Reference | None, converged: int | None
-) -> Figure:
+def _total_demand(history: History, reference: Play | None, converged: int | None) -> Figure:
     width = 1.4 * _COLUMN_WIDTH
     figure, axes = _figure(width, 3.4)
     total = np.where(
@@ -249,32 +228,29 @@ def _total_demand(
     _curves(axes, history, total, reference.demand.sum(axis=0) if reference else None)
     axes.set_ylabel(r"Demand per RSU $\sum_i b_{ij}$ [MHz]")
     _mark_convergence([axes], converged)
-    handles = _handles(
-        "RSU", history.rsu_ids, reference=reference is not None, converged=converged
-    )
+    handles = _handles("RSU", history.rsu_ids, reference=reference is not None, converged=converged)
     _legend_below(figure, handles, width)
     return figure
 
 
 def _utilities(
-    history: History, utilities: Utilities, reference: Reference | None, converged: int | None
+    history: History, utilities: Utilities, reference: Play | None, converged: int | None
 ) -> Figure:
     width = 2 * _COLUMN_WIDTH
     figure, (left, right) = _figure(width, 3.6, ncols=2)
-    for axes, values, expected, ids, prefix, label in (
-        (left, utilities.rsu, reference and reference.rsu, history.rsu_ids, "RSU",
-         "Utility $U_j^L$ [money]"),
-        (right, utilities.av, reference and reference.av, history.av_ids, "AV",
-         "Utility $U_i^F$ [money]"),
-    ):  # fmt: skip
+    expected_rsu, expected_av = (
+        (reference.utility_rsu, reference.utility_av) if reference else (None, None)
+    )
+    for axes, values, expected, ids, prefix, symbol in (
+        (left, utilities.rsu, expected_rsu, history.rsu_ids, "RSU", "U_j^L"),
+        (right, utilities.av, expected_av, history.av_ids, "AV", "U_i^F"),
+    ):
         finite = np.where(np.isfinite(values), values, np.nan)
         _curves(axes, history, finite, expected)
         axes.set_title(f"{prefix}s")
-        axes.set_ylabel(label)
+        axes.set_ylabel(f"Utility ${symbol}$ [money]")
         handles = _handles(prefix, ids, reference=expected is not None, converged=converged)
-        axes.legend(
-            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2
-        )
+        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     _mark_convergence([left, right], converged)
     return figure
 
@@ -296,9 +272,7 @@ def _deviation(
     if tolerance is not None:
         axes.axhline(100.0 * tolerance, color=_FEW[1], linestyle="--", linewidth=1.0)
         label = f"tolerance {100 * tolerance:g} %"
-        handles.append(
-            Line2D([], [], color=_FEW[1], linestyle="--", linewidth=1.0, label=label)
-        )
+        handles.append(Line2D([], [], color=_FEW[1], linestyle="--", linewidth=1.0, label=label))
     _mark_convergence([axes], converged)
     handles += _handles("", [], reference=False, converged=converged)
     _legend_below(figure, handles, width)

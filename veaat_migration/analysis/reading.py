@@ -96,9 +96,7 @@ def read_bag(path: Path | str, namespace: str | None = None) -> Recording:
 
 
 def _is_game_topic(channel: Channel) -> bool:
-    return (
-        channel.encoding == "cdr" and identify(channel.topic, channel.message_type) is not None
-    )
+    return channel.encoding == "cdr" and identify(channel.topic, channel.message_type) is not None
 
 
 def _read_raw(bag: BagFiles) -> tuple[list[RawMessage], list[FileReport]]:
@@ -109,9 +107,7 @@ def _read_raw(bag: BagFiles) -> tuple[list[RawMessage], list[FileReport]]:
         try:
             report.size = path.stat().st_size
             raw.extend(
-                read_file(
-                    path, report, _is_game_topic, messages_compressed=bag.messages_compressed
-                )
+                read_file(path, report, _is_game_topic, messages_compressed=bag.messages_compressed)
             )
         except OSError as error:
             report.add_problem(f"cannot be read ({error.strerror})")

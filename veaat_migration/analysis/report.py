@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veaat_migration.analysis.audit import Audit, audit
-from veaat_migration.analysis.benchmark import Benchmark, exploitability_of, solve_benchmark
+from veaat_migration.analysis.bag_writer import OVERRUNS
+from veaat_migration.analysis.benchmark import exploitability_of, solve_benchmark
 from veaat_migration.analysis.history import History, history_of
 from veaat_migration.analysis.metrics import (
     Percentiles,
+    Play,
     PlayerCounts,
     Utilities,
     convergence_round,
@@ -27,26 +29,14 @@ from veaat_migration.analysis.metrics import (
     utilities_of,
 )
 from veaat_migration.analysis.reading import Recording, read_bag
-from veaat_migration.analysis.tables import write_csv, write_tables
+from veaat_migration.analysis.round_tables import write_round_tables
+from veaat_migration.analysis.storage import BagError
+from veaat_migration.analysis.tables import write_tables
 from veaat_migration.errors import VeaatError
 from veaat_migration.game.instance import FloatArray, GameInstance
 
 if TYPE_CHECKING:
-    from veaat_migration.analysis.benchmark import Exploitability
-
-
-@dataclass
-class Play:
-    """Prices, demands and utilities of one moment of the game."""
-
-    prices: FloatArray
-    """p_j [money/MHz], shape [R]."""
-    demand: FloatArray
-    """b_ij [MHz], shape [V, R]."""
-    utility_rsu: FloatArray | None = None
-    """[money], shape [R]"""
-    utility_av: FloatArray | None = None
-    """[money], shape [V]"""
+    from veaat_migration.game.exploitability import Exploitability
 
 
 @dataclass
@@ -75,12 +65,16 @@ class Report:
     latency_ms: dict[str, Percentiles]
     players: PlayerCounts
     audit: Audit
-    recorder_lost: int | None = None
-    """Messages that the recorder itself knows to have missed; None: it does not say."""
     final_round: int | None = None
-    """Last complete round."""
-    final: Play | None = None
-    """The play of the last complete round."""
+    """Last complete round, whose play the next four fields hold."""
+    final_prices: FloatArray | None = None
+    """p_j [money/MHz], shape [R]."""
+    final_demand: FloatArray | None = None
+    """b_ij [MHz], shape [V, R]."""
+    final_utility_rsu: FloatArray | None = None
+    """U_j^L [money], shape [R]."""
+    final_utility_av: FloatArray | None = None
+    """U_i^F [money], shape [V]."""
     equilibrium: Play | None = None
     equilibrium_status: str | None = None
     deviation_rsu: FloatArray | None = None
@@ -145,19 +139,144 @@ def write_report(
     instance = _instance(recording, scenario, problems)
     history = history_of(recording, instance)
     out = _folder(Path(out_dir))
-    files = write_tables(recording, out)
-    report = _basic_report(recording, history, tolerance, problems)
+    report = _measured(recording, history, tolerance, problems)
+    report.files += write_tables(recording, out)
     utilities = None
-    worst = None
-    if instance is not None and len(history.rounds):
+    worst = np.full(len(history.rounds), np.nan)
+    if not len(history.rounds):
+        problems.append("no settlements: prices, demands and utilities are not known")
+    elif instance is not None:
         utilities = utilities_of(instance, history)
-        benchmark = _benchmark(instance, problems)
-        worst = _compare(report, instance, history, utilities, benchmark)
-        files.append(_write_rounds(out, history, utilities, worst))
-    report.files = files
+        worst = _compare(report, instance, history, utilities)
+    if len(history.rounds):
+        report.files += write_round_tables(out, history, utilities, worst)
     if plots and len(history.rounds):
-        report.files += _draw(out, history, utilities, worst, report)
+        from veaat_migration.analysis.plots import write_plots
+
+        report.files += write_plots(
+            out,
+            history,
+            utilities=utilities,
+            reference=report.equilibrium,
+            deviation=worst,
+            tolerance=tolerance,
+            converged=report.converged,
+        )
     report.files.append(out / "report.json")
     text = json.dumps(report.to_mapping(), indent=2, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     return report
+
+
+def _instance(
+    recording: Recording, scenario: Path | str | None, problems: list[str]
+) -> GameInstance | None:
+    """The game that was played: of the given file, else as recorded in the bag."""
+    from veaat_migration.scenario import instance_from_mapping, load_game
+
+    if scenario is not None:
+        return load_game(scenario)
+    texts = {str(received.message.data) for received in recording.messages["game_instance"]}
+    if not texts:
+        problems.append(
+            "game_instance: not in the bag, so utilities and the equilibrium are not known; "
+            "give the scenario file (veaat bag --scenario FILE)"
+        )
+        return None
+    if len(texts) > 1:
+        problems.append(f"game_instance: the bag holds {len(texts)} different games; took the last")
+    text = str(recording.messages["game_instance"][-1].message.data)
+    try:
+        return instance_from_mapping(json.loads(text))
+    except (VeaatError, ValueError) as error:
+        problems.append(f"game_instance: {error}; give the scenario file with --scenario")
+        return None
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BagError(
+            f"{path}: cannot be created ({error.strerror}); choose another output folder"
+        ) from error
+    return path
+
+
+def _measured(
+    recording: Recording, history: History, tolerance: float, problems: list[str]
+) -> Report:
+    """What can be said without the game's private data."""
+    if history.strangers:
+        problems.append(
+            f"settlements: {history.strangers} entries name players that the game does not have"
+        )
+    overruns = recording.custom_data.get(OVERRUNS, "0")
+    if overruns != "0":
+        problems.append(
+            f"the recorder fell behind {overruns} times and may have missed messages"
+        )
+    count = len(history.rounds)
+    complete = np.flatnonzero(history.complete) if count else []
+    report = Report(
+        bag=recording.path,
+        namespace=recording.namespace,
+        topics=recording.topics,
+        missing_topics=recording.missing_topics,
+        problems=problems,
+        tolerance=tolerance,
+        rsu_ids=history.rsu_ids.tolist(),
+        av_ids=history.av_ids.tolist(),
+        rounds=count,
+        first_round=int(history.rounds[0]) if count else None,
+        last_round=int(history.rounds[-1]) if count else None,
+        complete_rounds=len(complete),
+        rounds_per_second=round_rate(history),
+        round_duration=percentiles(history.durations),
+        latency_ms=latencies(recording),
+        players=player_counts(recording),
+        audit=audit(recording),
+    )
+    if len(complete):
+        report.final_round = int(history.rounds[complete[-1]])
+        report.final_prices = history.prices[complete[-1]]
+        report.final_demand = history.demand[complete[-1]]
+    return report
+
+
+def _compare(
+    report: Report, instance: GameInstance, history: History, utilities: Utilities
+) -> FloatArray:
+    """Set the play against the equilibrium; largest absolute deviation of each round, [N]."""
+    worst = np.full(len(history.rounds), np.nan)
+    final = None
+    if report.final_round is not None:
+        final = int(np.flatnonzero(history.rounds == report.final_round)[0])
+        report.final_utility_rsu = utilities.rsu[final]
+        report.final_utility_av = utilities.av[final]
+        report.exploitability = exploitability_of(
+            instance, history.prices[final], history.demand[final]
+        )
+    try:
+        benchmark = solve_benchmark(instance)
+    except VeaatError as error:
+        report.problems.append(f"equilibrium: {error}")
+        return worst
+    report.equilibrium = benchmark.play
+    report.equilibrium_status = benchmark.status
+    deviation = np.hstack(
+        [
+            deviations(utilities.rsu, benchmark.play.utility_rsu),
+            deviations(utilities.av, benchmark.play.utility_av),
+        ]
+    )
+    if final is not None:
+        report.deviation_rsu = deviation[final, : instance.n_rsus]
+        report.deviation_av = deviation[final, instance.n_rsus :]
+    known = np.isfinite(deviation).any(axis=1)
+    worst[known] = np.nanmax(np.abs(deviation[known]), axis=1)
+    report.converged = convergence_round(history, deviation, report.tolerance)
+    if report.converged is not None:
+        since = history.rounds >= report.converged
+        report.worst_since_converged = float(worst[since].max())
+    return worst

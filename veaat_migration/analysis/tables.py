@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from veaat_migration.analysis.reading import Received, Recording
+from veaat_migration.analysis.topics import ROLES
 
 Row = tuple[Any, ...]
 
 _TIMES = ("stamp", "receive_time", "latency_ms")
-ROLES = {1: "rsu", 2: "av"}
-STATES = {1: "waiting", 2: "playing", 3: "finished"}
+_STATES = {1: "waiting", 2: "playing", 3: "finished"}
 _LEVELS = {0: "ok", 1: "warn", 2: "error", 3: "stale"}
 
 
@@ -67,7 +67,7 @@ def _settlements(received: Received) -> Iterator[Row]:
 def _node_status(received: Received) -> Iterator[Row]:
     m = received.message
     yield (
-        ROLES.get(m.role, m.role), m.player_id, STATES.get(m.state, m.state), m.round,
+        ROLES.get(m.role, m.role), m.player_id, _STATES.get(m.state, m.state), m.round,
         m.rounds_completed, m.policy, " ".join(map(str, m.peer_ids)), m.messages_accepted,
         sum(map(int, m.rejection_counts)), m.deadline_misses, m.retransmissions, m.session,
     )  # fmt: skip

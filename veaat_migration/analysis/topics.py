@@ -12,6 +12,9 @@ GAME_TOPICS = {
 }
 """Message types by topic name, relative to the game's namespace."""
 
+ROLES = {1: "rsu", 2: "av"}
+"""Names of ``NodeStatus.role`` in tables and reports."""
+
 DIAGNOSTICS_TOPIC = "/diagnostics"
 DIAGNOSTICS_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 

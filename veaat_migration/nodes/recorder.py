@@ -31,6 +31,7 @@ from veaat_migration.analysis.definitions import definition_text, type_hash
 from veaat_migration.analysis.topics import DIAGNOSTICS_TOPIC, DIAGNOSTICS_TYPE, GAME_TOPICS
 from veaat_migration.nodes import qos
 from veaat_migration.nodes.parameters import declare
+from veaat_migration.nodes.player import NAMESPACE
 from veaat_migration.nodes.process import EXIT_FAILURE, ManagedNode, run
 from veaat_migration.nodes.specification import Kind, ParameterError, ParameterSpec, number, text
 
@@ -89,10 +90,10 @@ _FOREIGN = QoSProfile(
 """What every publisher can serve."""
 
 
-class _LeftToMiddleware(ReentrantCallbackGroup):
+class _LeftToMiddleware(ReentrantCallbackGroup):  # type: ignore[misc]
     """Keeps subscriptions away from the executor, which would be woken by every message."""
 
-    def can_execute(self, entity: Any) -> bool:
+    def can_execute(self, _entity: Any) -> bool:
         """Whether the executor may run the entity."""
         return False
 
@@ -110,7 +111,7 @@ class Recorder(ManagedNode):
             VeaatError: a parameter is invalid, the bag exists already, or a message type is
                 not installed.
         """
-        super().__init__("recorder")
+        super().__init__("recorder", namespace=NAMESPACE)
         values = declare(self, PARAMETERS)
         self._linger = number(values, "linger")
         self._overruns = 0
@@ -122,7 +123,8 @@ class Recorder(ManagedNode):
         )
         self._group = _LeftToMiddleware()
         self._inputs: dict[int, Subscription] = {}
-        for name, kind in topics.items():
+        # Players take the subscription to node_status as the sign that the others exist too.
+        for name, kind in sorted(topics.items(), key=lambda item: item[0] == "node_status"):
             self._record(name, kind, types[name], definitions[kind])
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(TAKE_PERIOD, self._guarded(self._take), clock=steady)

@@ -72,6 +72,8 @@ def test_fading_follows_the_seed_and_scales_the_gain_only() -> None:
     other = links(scenario(channel={}, seed=2))
     np.testing.assert_array_equal(first.snr, again.snr)
     assert not np.any(first.snr == other.snr)
+    fading = first.snr / plain.snr
+    assert len(np.unique(fading.round(12))) == fading.size
     assert not np.any(first.snr == plain.snr)
     np.testing.assert_array_equal(first.base_delay, plain.base_delay)
 

@@ -104,6 +104,7 @@ def test_defaults_fill_what_a_player_does_not_give() -> None:
         ({"avs": [av(satisfaction=0)]}, "avs[0].satisfaction: must be > 0, got 0"),
         ({"avs": [av(data=-1)]}, "avs[0].data: must be >= 0, got -1"),
         ({"av_defaults": {"data": -1}}, "av_defaults.data: must be >= 0, got -1"),
+        ({"av_defaults": {"data": 1}, "avs": [av(data=-1)]}, "avs[0].data: must be >= 0, got -1"),
         ({"avs": [av(position=[1])]}, "avs[0].position[1]: missing; a point is [x, y]"),
         ({"avs": [av(position=[1, 2, 3])]}, "avs[0].position: must have at most 2 entries"),
         (

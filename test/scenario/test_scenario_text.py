@@ -89,6 +89,12 @@ def test_a_huge_file_is_refused_before_it_is_parsed(
         read_file(path)
 
 
+def test_yaml_that_would_take_minutes_to_parse_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_module, "MAX_YAML_EVENTS", 100)
+    with pytest.raises(ScenarioError, match="more than 100 values; give so much data as JSON"):
+        parse_yaml("[" + "1," * 200 + "]")
+
+
 def test_binary_content_is_refused_and_a_byte_order_mark_is_not(tmp_path: Path) -> None:
     path = tmp_path / "file.yaml"
     path.write_bytes(b"a: \xff\xfe")

@@ -18,6 +18,8 @@ from veaat_migration.scenario.errors import ScenarioError
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 32
+MAX_YAML_EVENTS = 500_000
+"""About 10 s of parsing; JSON of the same size takes a fraction of a second."""
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -96,7 +98,9 @@ def _check_structure(text: str) -> None:
     """Refuse what would make loading recurse or unfold without bound, before building anything."""
     depth = 0
     event: Any
-    for event in yaml.parse(text, Loader=_BaseLoader):
+    for count, event in enumerate(yaml.parse(text, Loader=_BaseLoader)):
+        if count > MAX_YAML_EVENTS:
+            _refuse(event, f"more than {MAX_YAML_EVENTS} values; give so much data as JSON")
         if isinstance(event, yaml.AliasEvent):
             _refuse(event, "aliases (*name) are not supported; use av_defaults or rsu_defaults")
         if getattr(event, "tag", None) is not None:

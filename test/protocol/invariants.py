@@ -14,7 +14,7 @@ from .network import Network
 
 def check(network: Network) -> None:
     """Check all accounts of a run against all messages that were really sent."""
-    assert network.order_errors == []
+    assert network.errors == []
     offers = offers_by_life(network)
     bids = bids_by_round(network)
     check_offers(network)

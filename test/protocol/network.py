@@ -109,7 +109,7 @@ class Network:
         self.offers: list[Offer] = []
         self.bids: list[Bid] = []
         self.settlements: list[tuple[float, Settlement]] = []
-        self.order_errors: list[str] = []
+        self.errors: list[str] = []
         self.deliveries = 0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
@@ -210,7 +210,7 @@ class Network:
     def _publish(self, node: Node, outputs: list[Any]) -> None:
         kinds = [type(output) for output in outputs]
         if Settlement in kinds and Offer in kinds and kinds.index(Settlement) < kinds.index(Offer):
-            self.order_errors.append(f"{node.key}: settlement before offer")
+            self.errors.append(f"{node.key}: settlement before offer")
         for output in outputs:
             if isinstance(output, Settlement):
                 self.settlements.append((self.now, copy.deepcopy(output)))
@@ -265,6 +265,8 @@ class Network:
             # A later message may have moved the alarm, another life may have begun.
             if node.machine is machine and not node.paused and machine.next_wakeup == due:
                 self._publish(node, machine.on_timer(self.now))
+                if machine.next_wakeup is not None and machine.next_wakeup <= self.now:
+                    self.errors.append(f"{node.key}: on_timer did not do what was due")
 
         self.at(due, wake)
 

@@ -199,10 +199,12 @@ class LeaderMachine:
         if period == 0 or self._is_over(self._book.next_round()):
             return self._open_next(now)
         # Ticks keep to a grid from the first offer on, so that no delay adds up.
-        passed = math.floor((now - self._first_tick) / period)
-        self._tick = max(self._tick, passed) + 1
+        self._tick = max(self._tick + 1, math.ceil((now - self._first_tick) / period))
+        tick = self._first_tick + self._tick * period
+        if tick <= now:
+            return self._open_next(now)
         self._phase = _Phase.PAUSING
-        self._wait_until = self._first_tick + self._tick * period
+        self._wait_until = tick
         return []
 
     def _is_over(self, round_: int) -> bool:

@@ -1,5 +1,0 @@
-from .network import Network
-
-
-def test_imports():
-    assert Network

@@ -1,12 +1,14 @@
 """From a scenario to the numbers of the game."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from veaat_migration.scenario import ScenarioError, build_instance
+from veaat_migration.game.followers import follower_equilibria
+from veaat_migration.scenario import ScenarioError, build_instance, load_game
 from veaat_migration.scenario.build import links, qualities, shortest_delays
 from veaat_migration.scenario.load import scenario_from_mapping
 from veaat_migration.scenario.schema import Scenario
@@ -123,3 +125,11 @@ def test_numbers_that_make_no_game_are_a_scenario_error() -> None:
     silent = scenario(channel={"fading": "none", "antenna_gain": 1e-320})
     with pytest.raises(ScenarioError, match=r"delay\.s: must be > 0"):
         build_instance(silent)
+
+
+def test_in_the_shipped_town_every_delay_can_be_met_and_some_bind() -> None:
+    game = load_game(Path(__file__).parents[2] / "config" / "town.yaml")
+    assert game.delay is not None
+    at_five = follower_equilibria(game, [np.full(game.n_rsus, 5.0)])
+    assert at_five.feasible.all()
+    assert 1 <= np.count_nonzero(at_five.multiplier > 1e-3) < game.n_avs

@@ -178,7 +178,7 @@ def _legend(axes: Any, scenario: Scenario, traffic: FloatArray | None) -> None:
         handles=handles,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.07),
-        ncols=len(handles),
+        ncol=len(handles),
         frameon=False,
         fontsize=8,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from veaat_migration.game.matching import matching_probability
 
+from veaat_migration.game.matching import matching_probability
 from veaat_migration.protocol.messages import Bid, Offer, Settlement
 
 from .network import Network
@@ -95,9 +95,7 @@ def claim(bid: Bid, offer: Offer) -> tuple[float, float, float] | None:
     return bid.bandwidth[j], theta, theta * offer.price * bid.bandwidth[j]
 
 
-def check_receipts(
-    network: Network, settled: dict[tuple[int, int], dict[int, Settlement]]
-) -> None:
+def check_receipts(network: Network, settled: dict[tuple[int, int], dict[int, Settlement]]) -> None:
     """A receipt repeats the account of that round."""
     for offer in network.offers:
         if offer.settled_round:

@@ -62,9 +62,7 @@ class Faults:
     duplication: float = 0.0
     corruption: float = 0.0
     delay: tuple[float, float] = (0.005, 0.02)
-    cut: frozenset[tuple[str, int]] = frozenset()
-    """Nodes that nothing reaches and that reach nobody."""
-    cut_links: frozenset[tuple[tuple[str, int], tuple[str, int]]] = frozenset()
+    cut_links: set[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=set)
     """Links from a sender to a receiver that carry nothing in this direction."""
     queue_depth: int = 1000
     """Messages that wait for a paused node; the oldest are lost."""
@@ -226,8 +224,6 @@ class Network:
         faults = self.faults
         copies = 1 + (self.rng.random() < faults.duplication)
         for _ in range(copies):
-            if sender in faults.cut or receiver in faults.cut:
-                continue
             if (sender, receiver) in faults.cut_links or self.rng.random() < faults.loss:
                 continue
             arriving = copy.copy(message)

@@ -354,6 +354,7 @@ def test_the_game_ends_when_the_last_rsu_closes():
     assert machine.next_wakeup is None
     assert machine.on_timer(9.0) == []
     assert machine.on_offer(offer(3), 9.0) == []
+    assert machine.on_offer(closing(3), 9.0) == []
     assert rejected(machine) == {"finished": 1}
     assert machine.status().state is PlayerState.FINISHED
 

@@ -69,7 +69,9 @@ class FollowerMachine:
         try:
             checked = read_offer(offer, price_max=config.price_max, max_length=config.max_peers)
             if self._finished:
-                raise RejectedError(RejectReason.FINISHED)
+                if not checked.closing:
+                    self._tally.reject(RejectReason.FINISHED)
+                return []
             peer = self._rsus.admit(checked.rsu_id, checked.session, now)
             self._take(checked, peer, now)
         except RejectedError as error:
@@ -188,8 +190,6 @@ class FollowerMachine:
 
     def _advance(self, now: float) -> list[Bid]:
         """Answer the round offered if nothing is left to wait for or the deadline has come."""
-        if self._finished:
-            return []
         if self._closed:
             return self._finish(now)
         if not self._gathered:

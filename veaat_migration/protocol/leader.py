@@ -12,7 +12,7 @@ from veaat_migration.protocol.bid_book import BidBook
 from veaat_migration.protocol.config import LeaderConfig, check_leader, check_session
 from veaat_migration.protocol.messages import BidLike, Offer, Settlement
 from veaat_migration.protocol.pricing import Answer
-from veaat_migration.protocol.reading import CheckedBid, read_bid
+from veaat_migration.protocol.reading import read_bid
 from veaat_migration.protocol.reject import RejectedError, RejectReason
 from veaat_migration.protocol.status import PlayerState, PlayerStatus, Role
 from veaat_migration.protocol.tally import Tally
@@ -78,7 +78,7 @@ class LeaderMachine:
         try:
             checked = read_bid(bid, bandwidth_max=config.bandwidth_max, max_length=config.max_peers)
             if self._phase is _Phase.FINISHED:
-                return self._repeat_goodbye(checked, now)
+                return [] if checked.leaving else self._repeat_goodbye(now)
             if self._book.take(checked, now):
                 self._moved_at = now
         except RejectedError as error:
@@ -252,10 +252,10 @@ class LeaderMachine:
         self._offer = self._make_offer(round_, closing=True) if spoke else None
         return [] if self._offer is None else [self._offer]
 
-    def _repeat_goodbye(self, bid: CheckedBid, now: float) -> list[Output]:
+    def _repeat_goodbye(self, now: float) -> list[Output]:
         """Tell an AV that still bids what it has missed."""
         self._tally.reject(RejectReason.FINISHED)
-        return [] if bid.leaving else self._repeat_offer(now)
+        return self._repeat_offer(now)
 
     def _repeat_offer(self, now: float) -> list[Output]:
         """Send the last offer again if nothing has moved for a while."""

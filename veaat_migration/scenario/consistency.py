@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from veaat_migration.scenario.numbers import matrix_problems
 from veaat_migration.scenario.parts import DistanceCoupling, Player, offset
 
 if TYPE_CHECKING:
@@ -72,24 +73,3 @@ def _coupling_problems(
                 yield f"{players}[{index}].position: missing; needed because {path} has a range"
     elif isinstance(coupling, tuple):
         yield from matrix_problems(path, coupling, len(members))
-
-
-def matrix_problems(path: str, matrix: Sequence[Sequence[float]], size: int) -> Iterator[str]:
-    """Faults of a coupling matrix: it must be square, symmetric and zero on the diagonal."""
-    if len(matrix) != size:
-        yield f"{path}: must have {size} rows, got {len(matrix)}"
-        return
-    ragged = [row for row in range(size) if len(matrix[row]) != size]
-    for row in ragged:
-        yield f"{path}[{row}]: must have {size} numbers, got {len(matrix[row])}"
-    if ragged:
-        return
-    for row in range(size):
-        if matrix[row][row] != 0:
-            yield f"{path}[{row}][{row}]: must be 0 (diagonal), got {matrix[row][row]:g}"
-        for column in range(row):
-            if matrix[row][column] != matrix[column][row]:
-                yield (
-                    f"{path}[{row}][{column}]: must equal {path}[{column}][{row}] "
-                    f"({matrix[column][row]:g}), got {matrix[row][column]:g}"
-                )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from veaat_migration.game.instance import FloatArray
-from veaat_migration.scenario.consistency import matrix_problems
 from veaat_migration.scenario.errors import shown
 
 Shape = tuple[int, ...]
@@ -137,3 +136,24 @@ def _shape_text(shape: Shape) -> str:
     if len(shape) == 1 or shape[1] == 1:
         return f"a list of {shape[0]}"
     return " x ".join(str(length) for length in shape) + " numbers"
+
+
+def matrix_problems(path: str, matrix: Sequence[Sequence[float]], size: int) -> Iterator[str]:
+    """Faults of a coupling matrix: it must be square, symmetric and zero on the diagonal."""
+    if len(matrix) != size:
+        yield f"{path}: must have {size} rows, got {len(matrix)}"
+        return
+    ragged = [row for row in range(size) if len(matrix[row]) != size]
+    for row in ragged:
+        yield f"{path}[{row}]: must have {size} numbers, got {len(matrix[row])}"
+    if ragged:
+        return
+    for row in range(size):
+        if matrix[row][row] != 0:
+            yield f"{path}[{row}][{row}]: must be 0 (diagonal), got {matrix[row][row]:g}"
+        for column in range(row):
+            if matrix[row][column] != matrix[column][row]:
+                yield (
+                    f"{path}[{row}][{column}]: must equal {path}[{column}][{row}] "
+                    f"({matrix[column][row]:g}), got {matrix[row][column]:g}"
+                )

@@ -20,8 +20,7 @@ from veaat_migration.game.instance import (
     InstanceError,
 )
 from veaat_migration.scenario.errors import ScenarioError, key_text, shown, unknown_key
-from veaat_migration.scenario.numbers import NumberReader
-from veaat_migration.scenario.parts import MAX_AVS, MAX_RSUS
+from veaat_migration.scenario.numbers import MAX_AVS, MAX_RSUS, NumberReader
 
 INSTANCE_KEYS = frozenset(
     {

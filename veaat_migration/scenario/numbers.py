@@ -13,6 +13,9 @@ from veaat_migration.scenario.errors import shown
 
 Shape = tuple[int, ...]
 
+MAX_AVS, MAX_RSUS = 5000, 1000
+"""A coupling matrix of this size is still handled with ease."""
+
 _SYMMETRY_TOLERANCE = 1e-9
 """Relative; a matrix that another program computed may be asymmetric in its last digits."""
 

@@ -16,9 +16,6 @@ NUMBER, MEASURED, MATRIX, BY_DISTANCE = "@number", "@measured", "@matrix", "@by_
 UNION_TAGS = frozenset({NUMBER, MEASURED, MATRIX, BY_DISTANCE})
 """Elements of pydantic's error locations that are not keys of the file."""
 
-MAX_AVS, MAX_RSUS = 5000, 1000
-"""A coupling matrix of this size is still handled with ease."""
-
 INCONSISTENT = "inconsistent"
 """Type of the pydantic error that carries a list of problems between several keys."""
 

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from veaat_migration.scenario.consistency import problems_between_keys
+from veaat_migration.scenario.numbers import MAX_AVS, MAX_RSUS
 from veaat_migration.scenario.parts import (
-    MAX_AVS,
-    MAX_RSUS,
     Av,
     Coupling,
     DelayRule,

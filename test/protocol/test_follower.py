@@ -114,6 +114,7 @@ def test_misses_count_only_in_a_row():
     for round_ in range(2, 10, 2):
         machine.on_offer(offer(round_, 1), round_)
         assert machine.on_timer(round_ + 0.5)[0].rsu_ids == (1,)
+        assert machine.status().peer_ids == (1, 2)
         machine.on_offer(offer(round_ + 1, 2), round_ + 0.6)
         assert machine.on_offer(offer(round_ + 1, 1), round_ + 0.7)[0].rsu_ids == (1, 2)
 

@@ -188,6 +188,7 @@ def test_misses_count_only_in_a_row():
         machine.on_bid(bid(round_, 1), now)
         now += 1.0
         assert the_settlement(machine.on_timer(now)).missing_av_ids == (2,)
+        assert machine.status().peer_ids == (1, 2)
         machine.on_bid(bid(round_ + 1, 1), now)
         assert the_settlement(machine.on_bid(bid(round_ + 1, 2), now)).av_ids == (1, 2)
 
@@ -413,6 +414,8 @@ def test_a_leader_one_round_ahead_of_waiting_followers_is_in_sync():
     machine.on_timer(0.5)
     for k in range(20):
         machine.on_bid(bid_elsewhere(10), 0.6 + k)
+        # A straggler alone does not show that the round is wrong.
+        machine.on_bid(bid_elsewhere(2, 2), 0.7 + k)
     assert machine.session == RSU_SESSION
     assert machine.status().round == 11
 

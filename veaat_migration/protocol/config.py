@@ -39,7 +39,7 @@ class PeerConfig:
     peer_ids: tuple[int, ...] = ()
     """Ids of the other role that may take part; empty: all."""
     max_peers: int = 4096
-    """Most peers remembered (and most entries in an array of a message)."""
+    """Most peers remembered; active ones are never forgotten for a new one."""
 
     def __post_init__(self) -> None:
         """Check ranges.

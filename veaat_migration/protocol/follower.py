@@ -65,9 +65,8 @@ class FollowerMachine:
 
     def on_offer(self, offer: OfferLike, now: float) -> list[Bid]:
         """Take an offer. Never raises, whatever ``offer`` is."""
-        config = self._config
         try:
-            checked = read_offer(offer, price_max=config.price_max, max_length=config.max_peers)
+            checked = read_offer(offer, price_max=self._config.price_max)
             if self._finished:
                 if not checked.closing:
                     self._tally.reject(RejectReason.FINISHED)

@@ -74,9 +74,8 @@ class LeaderMachine:
 
     def on_bid(self, bid: BidLike, now: float) -> list[Output]:
         """Take a bid. Never raises, whatever ``bid`` is."""
-        config = self._config
         try:
-            checked = read_bid(bid, bandwidth_max=config.bandwidth_max, max_length=config.max_peers)
+            checked = read_bid(bid, bandwidth_max=self._config.bandwidth_max)
             if self._phase is _Phase.FINISHED:
                 return [] if checked.leaving else self._repeat_goodbye(now)
             if self._book.take(checked, now):

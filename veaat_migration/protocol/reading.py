@@ -20,6 +20,8 @@ MAX_SESSION = 2**64 - 1
 MAX_ID = 2**32 - 1
 SMALLEST = 1e-9
 """Least price or quality: their ratio must not overflow in Eq. (1)."""
+MAX_ENTRIES = 100_000
+"""Longest array that is looked at: a message must not cost unbounded time."""
 LARGEST = 1e12
 """Greatest price, quality or bandwidth that is taken seriously."""
 
@@ -52,13 +54,12 @@ class CheckedBid(NamedTuple):
     bandwidth: tuple[float, ...]
 
 
-def read_offer(message: OfferLike, *, price_max: float, max_length: int) -> CheckedOffer:
+def read_offer(message: OfferLike, *, price_max: float) -> CheckedOffer:
     """Check an offer. The price and quality of a closing offer are void and read as 0.
 
     Args:
         message: anything with the fields of ``PriceOffer.msg``.
         price_max: highest price accepted [money/MHz].
-        max_length: most entries in the receipt.
 
     Raises:
         RejectedError: malformed, not finite or out of range.
@@ -67,7 +68,7 @@ def read_offer(message: OfferLike, *, price_max: float, max_length: int) -> Chec
         closing = bool(message.closing)
         round_ = _round(message.round, 1)
         settled_round = _round(message.settled_round, 0)
-        av_ids = _ids(message.settled_av_ids, max_length)
+        av_ids = _ids(message.settled_av_ids)
         bandwidth = _numbers(message.settled_bandwidth, len(av_ids), 0.0, LARGEST)
         if closing:
             price = quality = 0.0
@@ -93,13 +94,12 @@ def read_offer(message: OfferLike, *, price_max: float, max_length: int) -> Chec
         raise RejectedError(RejectReason.MALFORMED) from error
 
 
-def read_bid(message: BidLike, *, bandwidth_max: float, max_length: int) -> CheckedBid:
+def read_bid(message: BidLike, *, bandwidth_max: float) -> CheckedBid:
     """Check a bid. The arrays of a leaving bid are void and read as empty.
 
     Args:
         message: anything with the fields of ``BandwidthBid.msg``.
         bandwidth_max: highest demand accepted [MHz].
-        max_length: most entries in an array.
 
     Raises:
         RejectedError: malformed, not finite or out of range.
@@ -108,7 +108,7 @@ def read_bid(message: BidLike, *, bandwidth_max: float, max_length: int) -> Chec
         session, av_id = _session(message.session), _id(message.av_id)
         if message.leaving:
             return CheckedBid(session, _round(message.round, 0), av_id, True, (), (), (), (), ())
-        rsu_ids = _ids(message.rsu_ids, max_length)
+        rsu_ids = _ids(message.rsu_ids)
         count = len(rsu_ids)
         sessions = tuple(map(index, _plain(message.sessions, count)))
         _demand(len(sessions) == count)
@@ -162,8 +162,8 @@ def _id(value: int) -> int:
     return number
 
 
-def _ids(values: Sequence[int], max_length: int) -> tuple[int, ...]:
-    ids = tuple(map(index, _plain(values, max_length)))
+def _ids(values: Sequence[int]) -> tuple[int, ...]:
+    ids = tuple(map(index, _plain(values, MAX_ENTRIES)))
     if ids:
         _demand(ids[0] >= 1 and ids[-1] <= MAX_ID)
         _demand(all(map(lt, ids, ids[1:])))

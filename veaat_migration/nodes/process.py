@@ -2,13 +2,14 @@
 
 rclpy's own signal handlers shut the context down before a node can say goodbye, and the events
 executor of some releases turns at full load without a finite timeout. So the shutdown path is
-ours: signals are blocked in all threads and taken by one that waits for them; it asks the
-executor to let the nodes leave; the last acknowledgements are awaited for a bounded time.
+ours: one thread waits for signals, whichever thread they interrupt; it asks the executor to let
+the nodes leave; the last acknowledgements are awaited for a bounded time.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -85,8 +86,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
         0 when the nodes have ended or were told to stop, 2 for invalid parameters.
     """
     end_with_parent()
-    # Before rclpy starts its threads, so that they inherit the mask.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signals = _StopSignals()
     rclpy.init(
         args=None if arguments is None else [sys.argv[0], *arguments],
         signal_handler_options=SignalHandlerOptions.NO,
@@ -98,7 +98,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
         rclpy.try_shutdown()
         return EXIT_INVALID
     try:
-        _spin(nodes)
+        _spin(nodes, signals)
         _flush(nodes)
     finally:
         for node in nodes:
@@ -107,7 +107,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
     return max(node.exit_code for node in nodes)
 
 
-def _spin(nodes: Sequence[ManagedNode]) -> None:
+def _spin(nodes: Sequence[ManagedNode], signals: _StopSignals) -> None:
     executor = make_executor(nodes[0].executor_name)
     over: Future = Future()
 
@@ -130,7 +130,9 @@ def _spin(nodes: Sequence[ManagedNode]) -> None:
         executor.add_node(node)
     on_end()
     threading.Thread(
-        target=_wait_for_signals, args=(lambda: executor.create_task(stop),), daemon=True
+        target=_wait_for_signals,
+        args=(signals, lambda: executor.create_task(stop)),
+        daemon=True,
     ).start()
     while not over.done():
         executor.spin_until_future_complete(over, SPIN_SLICE)
@@ -139,14 +141,46 @@ def _spin(nodes: Sequence[ManagedNode]) -> None:
     executor.shutdown(timeout_sec=1.0)
 
 
-def _wait_for_signals(stop: Callable[[], object]) -> None:
-    signal.sigwait(STOP_SIGNALS)
+class _StopSignals:
+    """Stop signals as something to wait for.
+
+    Blocking them and calling sigwait is not enough: libraries (OpenBLAS) start threads while
+    they are imported, and a signal that meets one of those would be lost or kill the process.
+    """
+
+    def __init__(self) -> None:
+        """Take the signals over; only in the main thread."""
+        self._incoming, outgoing = os.pipe()
+        os.set_blocking(outgoing, False)
+        for number in STOP_SIGNALS:
+            signal.signal(number, _noted_by_wakeup)
+        signal.set_wakeup_fd(outgoing, warn_on_full_buffer=False)
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Number of the next signal; None if none came in time."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            ready, _, _ = select.select([self._incoming], [], [], left)
+            if not ready:
+                return None
+            number = os.read(self._incoming, 1)[0]
+            if number in STOP_SIGNALS:
+                return number
+
+
+def _noted_by_wakeup(_number: int, _frame: object) -> None:
+    """A handler has to exist for the interpreter to write to the wakeup file."""
+
+
+def _wait_for_signals(signals: _StopSignals, stop: Callable[[], object]) -> None:
+    signals.wait()
     stop()
-    again = signal.sigtimedwait(STOP_SIGNALS, GRACE)
+    again = signals.wait(GRACE)
     if again is None:
         print(f"still busy {GRACE:g} s after a signal to stop; giving up", file=sys.stderr)
         os._exit(EXIT_FAILURE)
-    os._exit(128 + again.si_signo)
+    os._exit(128 + again)
 
 
 def _flush(nodes: Sequence[ManagedNode]) -> None:

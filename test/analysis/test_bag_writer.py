@@ -89,8 +89,7 @@ def test_metadata_names_topics_types_counts_and_times(game: Any, tmp_path: Path)
     assert information["message_count"] == len(game.entries)
     assert information["custom_data"] == {"note": "x"}
     listed = {
-        topic["topic_metadata"]["name"]: topic
-        for topic in information["topics_with_message_count"]
+        topic["topic_metadata"]["name"]: topic for topic in information["topics_with_message_count"]
     }
     assert listed["/veaat/settlements"]["message_count"] == 80
     assert listed["/veaat/settlements"]["topic_metadata"]["offered_qos_profiles"] == [QOS]

@@ -118,9 +118,7 @@ def database(types: Any, tmp_path_factory: pytest.TempPathFactory) -> Database:
 
     game = import_module(type(types).__module__).play(types, 150)
     bag = game.write(tmp_path_factory.mktemp("bags") / "bag", storage="sqlite3")
-    return Database(
-        (bag / "bag.db3").read_bytes(), [entry.receive_time for entry in game.entries]
-    )
+    return Database((bag / "bag.db3").read_bytes(), [entry.receive_time for entry in game.entries])
 
 
 @given(share=st.floats(0.0, 1.0, exclude_max=True))
@@ -135,9 +133,7 @@ def test_a_cut_database_gives_up_its_first_messages(
     assert times == sorted(sent[: len(times)])
 
 
-def test_half_a_database_is_not_lost(
-    database: Database, tmp_path: Path
-):
+def test_half_a_database_is_not_lost(database: Database, tmp_path: Path):
     content, sent = database.content, database.sent
     path = tmp_path / "half.db3"
     path.write_bytes(content[: len(content) // 2])

@@ -149,9 +149,7 @@ def read_mcap(stream: BinaryIO, report: FileReport, wanted: Wanted) -> Iterator[
             break
         body = stream.read(min(length, report.size - position))
         cut = len(body) < length
-        report.closed = (
-            opcode == Opcode.FOOTER and not cut and stream.read(len(MAGIC)) == MAGIC
-        )
+        report.closed = opcode == Opcode.FOOTER and not cut and stream.read(len(MAGIC)) == MAGIC
         data_ended = data_ended or opcode == Opcode.DATA_END
         try:
             if opcode == Opcode.CHUNK:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from veaat_migration.game.utilities import follower_utilities, leader_utilities
 if TYPE_CHECKING:
     from veaat_migration.analysis.reading import Recording
 
+_SAME_LIFE = 1_000_000
+"""Sessions closer than this are of one process [ns]; none restarts within a millisecond."""
 _SMALL_UTILITY = 1e-6
 """Share of the largest utility below which a utility counts as zero."""
 
@@ -171,11 +173,8 @@ class PlayerCounts:
 
 def player_counts(recording: Recording) -> PlayerCounts:
     """Add up the last status of every life of every node."""
-    last: dict[tuple[str, int], Any] = {}
-    for received in recording.messages["node_status"]:
-        m = received.message
-        player = f"{ROLES.get(m.role, m.role)} {m.player_id}"
-        last[player, int(m.session)] = m
+    lives = _lives(recording)
+    last = {(player, lives[player, session]): m for player, session, m in _statuses(recording)}
     by_player: dict[str, Counter[str]] = {}
     for (player, _), m in last.items():
         counts = by_player.setdefault(player, Counter())
@@ -184,12 +183,35 @@ def player_counts(recording: Recording) -> PlayerCounts:
     total: Counter[str] = Counter()
     for counts in by_player.values():
         total.update(counts)
-    lives = Counter(player for player, _ in last)
+    lived = Counter(player for player, _ in last)
     return PlayerCounts(
         rejections=dict(total.most_common()),
         rejections_by_player={name: dict(counts) for name, counts in by_player.items() if counts},
         messages_accepted=sum(int(m.messages_accepted) for m in last.values()),
         deadline_misses=sum(int(m.deadline_misses) for m in last.values()),
         retransmissions=sum(int(m.retransmissions) for m in last.values()),
-        restarts={name: count - 1 for name, count in lives.items() if count > 1},
+        restarts={name: count - 1 for name, count in lived.items() if count > 1},
     )
+
+
+def _statuses(recording: Recording) -> Iterator[tuple[str, int, Any]]:
+    """Player ("rsu 1"), session and message of every status."""
+    for received in recording.messages["node_status"]:
+        m = received.message
+        yield f"{ROLES.get(m.role, m.role)} {m.player_id}", int(m.session), m
+
+
+def _lives(recording: Recording) -> dict[tuple[str, int], int]:
+    """First session of the life that a (player, session) belongs to.
+
+    A session is a start time, but a machine that loses its way begins again in the same process
+    with the next number and goes on counting.
+    """
+    lives: dict[tuple[str, int], int] = {}
+    player, session, life = "", 0, 0
+    for key in sorted({(player, session) for player, session, _ in _statuses(recording)}):
+        if key[0] != player or key[1] > session + _SAME_LIFE:
+            life = key[1]
+        player, session = key
+        lives[key] = life
+    return lives

@@ -13,7 +13,6 @@ import numpy as np
 
 from veaat_migration.analysis.audit import Audit, audit
 from veaat_migration.analysis.bag_writer import OVERRUNS
-from veaat_migration.analysis.benchmark import exploitability_of, solve_benchmark
 from veaat_migration.analysis.history import History, history_of
 from veaat_migration.analysis.metrics import (
     Percentiles,
@@ -119,6 +118,7 @@ def write_report(
     scenario: Path | str | None = None,
     namespace: str | None = None,
     plots: bool = True,
+    equilibrium: bool = True,
 ) -> Report:
     """Analyse a bag and write tables (CSV), figures (PNG) and ``report.json``.
 
@@ -129,6 +129,7 @@ def write_report(
         scenario: scenario or instance file to use instead of the game in the bag.
         namespace: namespace of the game; needed only if the bag holds several.
         plots: draw figures.
+        equilibrium: compute the equilibrium and the exploitability of the final play.
 
     Raises:
         BagError: the bag cannot be read at all, or ``out_dir`` cannot be written.
@@ -147,7 +148,9 @@ def write_report(
         problems.append("no settlements: prices, demands and utilities are not known")
     elif instance is not None:
         utilities = utilities_of(instance, history)
-        worst = _compare(report, instance, history, utilities)
+        _note_final_utilities(report, history, utilities)
+        if equilibrium:
+            worst = _compare(report, instance, history, utilities)
     if len(history.rounds):
         report.files += write_round_tables(out, history, utilities, worst)
     if plots and len(history.rounds):
@@ -213,9 +216,7 @@ def _measured(
         )
     overruns = recording.custom_data.get(OVERRUNS, "0")
     if overruns != "0":
-        problems.append(
-            f"the recorder fell behind {overruns} times and may have missed messages"
-        )
+        problems.append(f"the recorder fell behind {overruns} times and may have missed messages")
     count = len(history.rounds)
     complete = np.flatnonzero(history.complete) if count else []
     report = Report(
@@ -244,30 +245,39 @@ def _measured(
     return report
 
 
+def _note_final_utilities(report: Report, history: History, utilities: Utilities) -> None:
+    if report.final_round is not None:
+        (final,) = np.flatnonzero(history.rounds == report.final_round)
+        report.final_utility_rsu = utilities.rsu[final]
+        report.final_utility_av = utilities.av[final]
+
+
 def _compare(
     report: Report, instance: GameInstance, history: History, utilities: Utilities
 ) -> FloatArray:
     """Set the play against the equilibrium; largest absolute deviation of each round, [N]."""
+    from veaat_migration.game.equilibrium import solve
+    from veaat_migration.game.exploitability import exploitability
+
     worst = np.full(len(history.rounds), np.nan)
     final = None
     if report.final_round is not None:
         final = int(np.flatnonzero(history.rounds == report.final_round)[0])
-        report.final_utility_rsu = utilities.rsu[final]
-        report.final_utility_av = utilities.av[final]
-        report.exploitability = exploitability_of(
-            instance, history.prices[final], history.demand[final]
-        )
+        prices, demand = history.prices[final], history.demand[final]
+        report.exploitability = exploitability(instance, prices, demand)
     try:
-        benchmark = solve_benchmark(instance)
+        solution = solve(instance)
     except VeaatError as error:
         report.problems.append(f"equilibrium: {error}")
         return worst
-    report.equilibrium = benchmark.play
-    report.equilibrium_status = benchmark.status
+    report.equilibrium = Play(
+        solution.prices, solution.demand, solution.utility_rsu, solution.utility_av
+    )
+    report.equilibrium_status = solution.status
     deviation = np.hstack(
         [
-            deviations(utilities.rsu, benchmark.play.utility_rsu),
-            deviations(utilities.av, benchmark.play.utility_av),
+            deviations(utilities.rsu, solution.utility_rsu),
+            deviations(utilities.av, solution.utility_av),
         ]
     )
     if final is not None:

@@ -29,7 +29,11 @@ def write_round_tables(
         ("round", "start", "end", "duration_ms", "complete", "max_utility_deviation"),
         (
             (
-                number, _known(start), _known(end), _known(1e3 * (end - start)), int(complete),
+                number,
+                _known(start),
+                _known(end),
+                _known(1e3 * (end - start)),
+                int(complete),
                 _known(deviation),
             )
             for number, start, end, complete, deviation in zip(

@@ -90,9 +90,7 @@ def _players(report: Report) -> Iterator[str]:
         for k, number in enumerate(report.av_ids)
     ]
     shown_avs = _most_deviant(report.deviation_av, len(av_rows))
-    yield from _aligned(
-        [header, *(rows[k] for k in shown_rsus), *(av_rows[k] for k in shown_avs)]
-    )
+    yield from _aligned([header, *(rows[k] for k in shown_rsus), *(av_rows[k] for k in shown_avs)])
     hidden = len(rows) + len(av_rows) - len(shown_rsus) - len(shown_avs)
     if hidden:
         yield f"  ({hidden} players closer to equilibrium are in utilities.csv)"

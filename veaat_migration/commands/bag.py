@@ -41,6 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--plots", action=argparse.BooleanOptionalAction, default=True, help="draw figures"
     )
     parser.add_argument(
+        "--equilibrium", action=argparse.BooleanOptionalAction, default=True,
+        help="compare with the Stackelberg equilibrium (very large games: takes minutes)",
+    )  # fmt: skip
+    parser.add_argument(
         "--tolerance", type=_tolerance, default=0.01, metavar="SHARE",
         help="relative utility deviation that counts as converged (default: %(default)s)",
     )  # fmt: skip
@@ -65,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         scenario=args.scenario,
         namespace=args.namespace,
         plots=args.plots,
+        equilibrium=args.equilibrium,
     )
     if args.json:
         print(json.dumps(report.to_mapping(), indent=2, allow_nan=False))

@@ -9,6 +9,7 @@ one would cost the players on the same machine ten times the time. What is older
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -155,14 +156,14 @@ class Recorder(ManagedNode):
         )
 
     def _announce(self, ready_file: str) -> None:
-        print(READY, flush=True)
-        self.get_logger().info(f"recording {len(self._inputs)} topics into {self._bag.folder}")
         if ready_file:
             path = Path(ready_file)
             try:
                 path.write_text(f"{self._bag.folder}\n", encoding="utf-8")
             except OSError as error:
                 raise ParameterError(f"ready_file: {path}: {error.strerror}") from error
+        print(READY, flush=True)
+        self.get_logger().info(f"recording {len(self._inputs)} topics into {self._bag.folder}")
 
     def _guarded(self, action: Callable[[], object]) -> Callable[[], None]:
         """``action`` as a callback that ends the recording when the disk refuses."""
@@ -287,3 +288,7 @@ def qos_metadata(profile: QoSProfile) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the recorder until a signal comes."""
     return run(lambda: [Recorder()], arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

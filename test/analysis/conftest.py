@@ -33,8 +33,8 @@ INSTANCE = {
     "p_max": 30.0,
     "b_max": 10.0,
 }
-OFFSET = np.e - np.array([1.5, 1.8, 2.0])
 EQUILIBRIUM_PRICES = np.array([4.3586, 5.3812])
+EQUILIBRIUM_DEMAND = np.array([[3.7740, 2.7499], [5.3547, 4.0792], [6.8457, 5.3218]])
 
 
 class Types:
@@ -138,7 +138,7 @@ class Game:
 
 
 def play(types: Types, rounds: int = 40, *, namespace: str = "/veaat") -> Game:
-    """Base case: prices approach the equilibrium, AVs answer without couplings."""
+    """Base case: prices approach the equilibrium and demands with them."""
     game = Game(types)
     game.entries.append(
         Entry("game_instance", START, _string(types, json.dumps(INSTANCE)), namespace)
@@ -148,7 +148,7 @@ def play(types: Types, rounds: int = 40, *, namespace: str = "/veaat") -> Game:
     for n in range(1, rounds + 1):
         prices = EQUILIBRIUM_PRICES * (1.0 + 0.9 * 0.8**n * np.array([1.0, -0.4]))
         theta = matching_probability(prices, qualities)
-        demand = np.clip(20.0 / prices[None, :] - OFFSET[:, None], 0.0, 10.0)
+        demand = EQUILIBRIUM_DEMAND * EQUILIBRIUM_PRICES / prices
         time = START + n * 10_000_000
         for j in range(2):
             game.add(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +34,17 @@ from veaat_migration.analysis.tables import write_tables
 from veaat_migration.errors import VeaatError
 from veaat_migration.game.instance import FloatArray, GameInstance
 
-if TYPE_CHECKING:
-    from veaat_migration.game.exploitability import Exploitability
+
+@dataclass(frozen=True)
+class Gains:
+    """What players could gain by deviating alone, named as in ``veaat solve --json``."""
+
+    rsu_abs: FloatArray
+    """By its best price, the AVs answering [money], shape [R]."""
+    av_abs: FloatArray
+    """By its best response [money], shape [V]."""
+    max_rel: float
+    """Largest gain relative to the player's utility."""
 
 
 @dataclass
@@ -84,15 +93,17 @@ class Report:
     """First round from which all utilities stay within the tolerance until the end."""
     worst_since_converged: float | None = None
     """Largest absolute deviation from the round of convergence on."""
-    exploitability: Exploitability | None = None
+    exploitability: Gains | None = None
     """What a player could gain by deviating alone from the final play."""
     files: list[Path] = field(default_factory=list)
     """Everything that was written."""
 
     def to_mapping(self) -> dict[str, Any]:
         """The report as plain values for JSON; what is not finite becomes None."""
-        plain = _plain(asdict(self))
-        assert isinstance(plain, dict)
+        plain: dict[str, Any] = _plain(asdict(self))
+        plain["topics"] = {
+            topic: {"type": kind, "messages": count} for topic, (kind, count) in self.topics.items()
+        }
         return plain
 
 
@@ -218,7 +229,7 @@ def _measured(
     if overruns != "0":
         problems.append(f"the recorder fell behind {overruns} times and may have missed messages")
     count = len(history.rounds)
-    complete = np.flatnonzero(history.complete) if count else []
+    complete = np.flatnonzero(history.complete)
     report = Report(
         bag=recording.path,
         namespace=recording.namespace,
@@ -264,20 +275,21 @@ def _compare(
     if report.final_round is not None:
         final = int(np.flatnonzero(history.rounds == report.final_round)[0])
         prices, demand = history.prices[final], history.demand[final]
-        report.exploitability = exploitability(instance, prices, demand)
+        gains = exploitability(instance, prices, demand)
+        report.exploitability = Gains(gains.leaders.absolute, gains.followers, gains.largest)
     try:
         solution = solve(instance)
     except VeaatError as error:
         report.problems.append(f"equilibrium: {error}")
         return worst
     report.equilibrium = Play(
-        solution.prices, solution.demand, solution.utility_rsu, solution.utility_av
+        solution.prices, solution.demand, solution.leader_utilities, solution.follower_utilities
     )
-    report.equilibrium_status = solution.status
+    report.equilibrium_status = solution.status.value
     deviation = np.hstack(
         [
-            deviations(utilities.rsu, solution.utility_rsu),
-            deviations(utilities.av, solution.utility_av),
+            deviations(utilities.rsu, solution.leader_utilities),
+            deviations(utilities.av, solution.follower_utilities),
         ]
     )
     if final is not None:

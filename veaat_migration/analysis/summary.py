@@ -15,6 +15,14 @@ from veaat_migration.analysis.report import Report
 SHOWN_PLAYERS = 12
 """With more players of a role only the furthest from equilibrium are listed."""
 
+_REMARKS = {
+    "certified_not_unique": "there may be others than the one compared with",
+    "infeasible_followers": "some AVs cannot meet their delay limit at its prices",
+    "cycling": "none was found, leaders' best prices chase each other; the nearest is used",
+    "not_converged": "none was found; the nearest prices are used",
+}
+"""What to know about an equilibrium by the status of its solution."""
+
 
 def format_summary(report: Report) -> str:
     """All of a report that fits on a screen."""
@@ -57,8 +65,9 @@ def _convergence(report: Report) -> Iterator[str]:
             f"Converged in round {report.converged}: from there on all utilities stay within "
             f"{share} of the Stackelberg equilibrium (at most {worst:.2g} % off)."
         )
-    if report.equilibrium_status not in (None, "converged"):
-        yield f"The equilibrium itself: {report.equilibrium_status}."
+    remark = _REMARKS.get(report.equilibrium_status or "")
+    if remark:
+        yield f"Mind the equilibrium: {remark}."
 
 
 def _players(report: Report) -> Iterator[str]:
@@ -74,7 +83,7 @@ def _players(report: Report) -> Iterator[str]:
             [(report.final_prices, k), (reference and reference.prices, k)],
             [(report.final_utility_rsu, k), (reference and reference.utility_rsu, k)],
             (report.deviation_rsu, k),
-            (gains and gains.leaders, k),
+            (gains and gains.rsu_abs, k),
         )
         for k, number in enumerate(report.rsu_ids)
     ]
@@ -85,7 +94,7 @@ def _players(report: Report) -> Iterator[str]:
             [(None, k), (None, k)],
             [(report.final_utility_av, k), (reference and reference.utility_av, k)],
             (report.deviation_av, k),
-            (gains and gains.followers, k),
+            (gains and gains.av_abs, k),
         )
         for k, number in enumerate(report.av_ids)
     ]
@@ -97,7 +106,7 @@ def _players(report: Report) -> Iterator[str]:
     if gains is not None:
         yield (
             f"Exploitability: deviating alone, no player could gain more than "
-            f"{100 * gains.largest:.2g} % of its utility."
+            f"{100 * gains.max_rel:.2g} % of its utility."
         )
 
 

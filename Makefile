@@ -1,6 +1,6 @@
 # Each target sets up what it needs first; 'make help' lists targets and variables.
 
-SCENARIO ?= config/base.yaml
+SCENARIO ?=
 ROUNDS ?=
 SEED ?=
 POLICY ?=
@@ -13,28 +13,28 @@ export ROS_WHEELS PYTHON
 
 help:
 	@echo "make sim     play the game over ROS 2, record and analyse it (see runs/)"
-	@echo "               SCENARIO=config/base.yaml  scenario file"
-	@echo "               ROUNDS=100                 rounds to play"
-	@echo "               SEED=1                     seed of random starts"
+	@echo "               SCENARIO=base              scenario file, or name of one in config/"
+	@echo "               ROUNDS=200                 rounds to play; 0: until Ctrl-C"
+	@echo "               SEED=1                     seed of all random numbers"
 	@echo "               POLICY=best_response       or equilibrium, greedy, random"
 	@echo "               ARGS='--help'              further arguments of 'veaat sim'"
 	@echo "make test    run the tests; with all of them also coverage"
 	@echo "               TESTS='test/game -k demand'  only these (arguments of pytest)"
 	@echo "make lint    check style and types (ruff, mypy)"
 	@echo "make setup   set up or mend the environment, run nothing"
+	@echo "               PYTHON=/path/to/python     make .venv with this Python (3.10 to 3.14)"
 	@echo "make clean   delete builds and caches; make distclean also .venv and the like"
 	@echo "make help    this list"
 	@echo
 	@echo "Every target uses the ROS 2 that is sourced. Without one it installs wheels:"
 	@echo "               ROS_WHEELS=jazzy|kilted    choose these wheels even if ROS 2 is sourced"
-	@echo "               PYTHON=/path/to/python     Python 3.10 to 3.14 for the wheels"
 	@echo "'tools/run COMMAND' runs any command in the same environment."
 
 setup:
 	@tools/run
 
 sim:
-	@tools/run veaat sim '$(SCENARIO)' \
+	@tools/run veaat sim $(if $(SCENARIO),'$(SCENARIO)') \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 

@@ -20,14 +20,21 @@ PriceOffer.__import_type_support__()
 """
 
 
-def build(target: Target, fingerprint: str, steps: Steps, variables: Mapping[str, str]) -> None:
-    """Run colcon; from scratch if the last build was not finished or cannot be continued.
+def build(
+    target: Target,
+    fingerprint: str,
+    steps: Steps,
+    variables: Mapping[str, str],
+    *,
+    from_scratch: bool = False,
+) -> None:
+    """Run colcon; from scratch also if the last build was not finished or cannot be continued.
 
     Raises:
         SetupError: The build failed, or the result does not work.
     """
     stamp = build_stamp(target)
-    finished = stamp.exists()
+    finished = stamp.exists() and not from_scratch
     stamp.remove()
     if finished:
         try:

@@ -44,7 +44,7 @@ up first where needed; without COMMAND the set-up is checked thoroughly and mend
 A sourced ROS 2 is used as it is; otherwise wheels are installed into .venv.
 Environment variables:
   ROS_WHEELS=jazzy|kilted   use these wheels even if a ROS 2 is sourced (kilted: .venv-kilted)
-  PYTHON=/path/to/python    base of the virtual environment
+  PYTHON=/path/to/python    with the set-up: make the virtual environment with this Python
 """
 
 
@@ -89,7 +89,7 @@ def set_up(target: Target, variables: Mapping[str, str], *, verify: bool) -> Non
         SetupError: The machine lacks something, or a step failed.
     """
     with locked(target.root / ".ros" / "setup.lock") as lock, terminable():
-        if verify and forget_broken_packages(target):
+        if verify and (forget_broken_packages(target) or not usable_python(target, variables)):
             packages_stamp(target).remove()
         if is_ready(target):
             return
@@ -114,10 +114,11 @@ def set_up(target: Target, variables: Mapping[str, str], *, verify: bool) -> Non
                 install = True
             if install:
                 what = ("" if target.ros_prefix else f"{target.title}, ") + "Python packages"
-                with steps.step(f"installing {what} (about 1 minute)"):
+                with steps.step(f"installing {what} (1 to 2 minutes)"):
                     install_packages(target, packages, steps, variables)
             with steps.step("building messages with colcon (up to 30 seconds)"):
-                build(target, build_fingerprint(target), steps, variables)
+                fingerprint = build_fingerprint(target)
+                build(target, fingerprint, steps, variables, from_scratch=install)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def test_every_rejection_is_counted_and_answers_nothing(message, reason):
     machine.on_offer(offer(2, 2), 0.1)
     before = machine.status()
     assert before.round == 2
-    assert machine.on_offer(message, 0.2) == []
+    assert machine.on_offer(message, 0.2) in ([], [machine._bid])
     after = machine.status()
     assert after.rejections == {reason: 1}
     assert after.messages_accepted == before.messages_accepted
@@ -291,12 +291,36 @@ def test_a_follower_misled_by_a_corrupt_round_begins_again_in_a_new_session():
     machine = follower(resync_period=1.0)
     machine.start(0.0)
     assert machine.on_offer(offer(10**9), 0.0)[0].round == 10**9
+    for k in range(6):
+        assert machine.on_offer(offer(20 + k, 1, settled_round=19), 0.1 + 0.2 * k) == []
+    assert machine.session == AV_SESSION + 1
+    assert machine.next_wakeup is None  # the old bid is not repeated
     bids = []
-    for k in range(8):
+    for k in range(6, 8):
         bids += machine.on_offer(offer(20 + k, 1), 0.1 + 0.2 * k)
     assert [b.session for b in bids] == [AV_SESSION + 1] * 2
     assert [b.round for b in bids] == [26, 27]
-    assert machine.session == AV_SESSION + 1
+
+
+def test_a_single_old_offer_after_a_long_silence_changes_nothing():
+    machine = playing(rsus=1, resync_period=1.0)
+    machine.on_offer(offer(5), 0.1)
+    machine.on_offer(offer(2, 2), 60.0)
+    machine.on_offer(offer(3, 2), 60.9)
+    assert machine.session == AV_SESSION
+    machine.on_offer(offer(6), 61.5)
+    machine.on_offer(offer(4, 2), 62.0)
+    assert machine.session == AV_SESSION
+
+
+def test_an_rsu_without_history_is_told_the_round_at_once():
+    machine = playing(rsus=1)
+    (bid,) = machine.on_offer(offer(5), 0.1)
+    assert machine.on_offer(offer(1, 2), 0.11) == [bid]
+    assert machine.on_offer(offer(1, 2), 0.12) == [bid]
+    assert machine.on_offer(offer(3, 2, settled_round=2), 0.13) == []
+    assert machine.on_offer(closing(4, 2), 0.14) == []
+    assert machine.status().retransmissions == 2
 
 
 def test_an_rsu_that_still_waits_in_our_round_shows_that_we_are_in_sync():

@@ -352,6 +352,14 @@ def test_half_of_the_followers_pull_a_leader_that_fell_behind():
     assert machine.status().peer_ids == (1, 2, 3, 4)
 
 
+def test_one_runaway_does_not_end_a_round_that_others_answer():
+    machine = started(avs=4)
+    machine.on_bid(bid_elsewhere(20, 1), 0.1)
+    assert machine.on_bid(bid(2, 2), 0.2) == []
+    assert machine.on_bid(bid(2, 3), 0.3) == []
+    assert the_settlement(machine.on_bid(bid(2, 4), 0.4)).av_ids == (2, 3, 4)
+
+
 def test_a_leader_that_lost_everybody_joins_the_first_that_speaks():
     machine = started(avs=1)
     machine.on_timer(1.0)
@@ -386,6 +394,15 @@ def test_an_answer_to_a_former_life_sends_a_fresh_leader_behind_it():
     assert offer.round == 8
 
 
+def test_a_fresh_leader_does_not_play_the_round_that_its_former_life_offered():
+    machine = leader(join_listen=0.5)
+    machine.start(0.0)
+    machine.on_bid(bid_elsewhere(10, 3), 0.1)
+    assert the_offer(machine.on_timer(0.5)).round == 11
+    (offer,) = machine.on_bid(bid(11, 2, sessions=(RSU_SESSION - 1,)), 0.6)
+    assert offer.round == 12
+
+
 def test_a_listening_leader_notes_the_rounds_of_its_former_life():
     machine = leader(join_listen=0.5)
     machine.start(0.0)
@@ -405,6 +422,16 @@ def test_a_fresh_leader_misled_by_a_corrupt_round_begins_again_in_a_new_session(
     machine.on_bid(bid_elsewhere(20), 1.8)
     (offer,) = machine.on_timer(2.2)
     assert (offer.round, offer.session) == (21, RSU_SESSION + 1)
+
+
+def test_a_single_old_bid_after_a_long_silence_changes_nothing_for_a_fresh_leader():
+    machine = leader(join_listen=0.5, resync_period=1.0)
+    machine.start(0.0)
+    machine.on_bid(bid_elsewhere(10), 0.1)
+    machine.on_timer(0.5)
+    machine.on_bid(bid_elsewhere(4, 2), 60.0)
+    machine.on_bid(bid_elsewhere(5, 2), 60.9)
+    assert (machine.session, machine.status().round) == (RSU_SESSION, 11)
 
 
 def test_a_leader_one_round_ahead_of_waiting_followers_is_in_sync():

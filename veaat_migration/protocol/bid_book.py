@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veaat_migration.protocol.config import LeaderConfig
-from veaat_migration.protocol.peers import Peer, PeerTable
+from veaat_migration.protocol.peers import Peer, PeerTable, Persistence
 from veaat_migration.protocol.pricing import Answer
 from veaat_migration.protocol.reading import CheckedBid
 from veaat_migration.protocol.reject import RejectedError, RejectReason
@@ -32,7 +32,7 @@ class BidBook:
         """Latest round in which a former life is known to have made an offer."""
         self._furthest = 0
         """Latest round heard of since the open round was opened."""
-        self._in_sync_at = 0.0
+        self._behind = Persistence()
         self.round = 0
         """Round opened last; 0: none."""
         self.is_open = False
@@ -44,13 +44,13 @@ class BidBook:
 
     # Rounds
 
-    def open(self, round_: int, session: int, price: float, now: float) -> None:
+    def open(self, round_: int, session: int, price: float) -> None:
         """Collect the answers to an offer."""
         self.round = round_
         self.is_open = True
         self._session = session
         self._price = price
-        self._in_sync_at = now
+        self._behind.over()
         self._furthest = 0
         self.answers = {}
         self._awaited = {i for i in self._avs.expected if self._avs[i].round < round_}
@@ -202,6 +202,6 @@ class BidBook:
         It may have joined a round that some corrupt bid told. Nothing was settled in it.
         """
         if bid.round >= self.round - 1:
-            self._in_sync_at = now
-        elif self.fresh and now - self._in_sync_at >= self._config.resync_period:
+            self._behind.over()
+        elif self.fresh and self._behind.again(now) >= self._config.resync_period:
             self.lost = True

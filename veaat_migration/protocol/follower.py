@@ -8,7 +8,7 @@ from veaat_migration.protocol import bidding
 from veaat_migration.protocol.config import FollowerConfig, check_follower, check_session
 from veaat_migration.protocol.ledger import Ledger
 from veaat_migration.protocol.messages import Bid, OfferLike
-from veaat_migration.protocol.peers import Peer, PeerTable
+from veaat_migration.protocol.peers import Peer, PeerTable, Persistence
 from veaat_migration.protocol.reading import CheckedOffer, read_offer
 from veaat_migration.protocol.reject import RejectedError, RejectReason
 from veaat_migration.protocol.status import PlayerState, PlayerStatus, Role
@@ -54,7 +54,11 @@ class FollowerMachine:
         """Round to be answered next, latest one offered; 0: none."""
         self._deadline = 0.0
         self._bid: Bid | None = None
-        self._moved_at = self._in_sync_at = 0.0
+        self._moved_at = 0.0
+        self._behind = Persistence()
+        """Offers for rounds before ours, and none for ours or a later one."""
+        self._asked = False
+        """Whether an RSU without a history needs to hear in which round we are."""
 
     # What the node calls
 
@@ -77,18 +81,20 @@ class FollowerMachine:
             self._tally.reject(error.reason)
         else:
             self._tally.accepted += 1
-        return self._advance(now)
+        bids = self._advance(now)
+        if self._asked:
+            self._asked = False
+            bids = bids or self._repeat(now)
+        return bids
 
     def on_timer(self, now: float) -> list[Bid]:
         """Do what is due; harmless when called early, late or often."""
         if self._finished:
             return []
         bids = self._advance(now)
-        if bids or self._bid is None or now < self._moved_at + self._config.retransmit_period:
-            return bids
-        self._moved_at = now
-        self._tally.retransmissions += 1
-        return [self._bid]
+        if not bids and now >= self._moved_at + self._config.retransmit_period:
+            bids = self._repeat(now)
+        return bids
 
     def leave(self, now: float) -> list[Bid]:
         """Leave the game: a leaving bid says goodbye; bids already accepted stay valid."""
@@ -144,7 +150,7 @@ class FollowerMachine:
             # An offer may be withdrawn in its own round, and a withdrawal be taken back.
             changed = offer.closing is not latest.closing
             if offer.round < peer.round or not changed:
-                self._check_sync(offer.round, now)
+                self._check_sync(offer, now)
                 raise RejectedError(_repetition(offer, latest))
         reference = max(self._round, self._target)
         if reference:
@@ -156,7 +162,7 @@ class FollowerMachine:
             self._take_closing(offer)
             return
         self._rsus.expect(offer.rsu_id)
-        self._check_sync(offer.round, now)
+        self._check_sync(offer, now)
         if offer.round <= self._round:
             late = offer.round == self._round
             raise RejectedError(RejectReason.LATE if late else RejectReason.STALE_ROUND)
@@ -169,21 +175,23 @@ class FollowerMachine:
         self._rsus.drop(offer.rsu_id)
         self._closed = self._config.finish_when_closed and played and not self._rsus.expected
 
-    def _check_sync(self, round_: int, now: float) -> None:
-        """Begin again if we are alone in our round while the RSUs keep offering older ones.
+    def _check_sync(self, offer: CheckedOffer, now: float) -> None:
+        """Notice RSUs that are behind us, and begin again if all of them stay there.
 
-        A corrupt offer may have led us there, or all RSUs have restarted. Beginning again means
-        a new session, as after a restart.
+        A corrupt offer may have led us ahead, or all RSUs have restarted and cannot hear us.
+        Beginning again means a new session, as after a restart.
         """
-        if round_ >= self._round or self._target:
-            self._in_sync_at = now
-        elif now - self._in_sync_at >= self._config.resync_period:
+        if offer.round >= self._round or self._target:
+            self._behind.over()
+            return
+        self._asked = offer.settled_round == 0 and not offer.closing
+        if self._behind.again(now) >= self._config.resync_period:
             self._session += 1
             self._round = 0
             self._bid = None
             self._ledger = Ledger(self._profile.av_id, self._config.max_round_lead)
             self._rsus.forget_rounds()
-            self._in_sync_at = now
+            self._behind.over()
 
     # From round to round
 
@@ -242,8 +250,17 @@ class FollowerMachine:
         self._tally.rounds_completed += 1
         self._round = round_
         self._target = 0
-        self._moved_at = self._in_sync_at = now
+        self._moved_at = now
+        self._behind.over()
         return self._bid
+
+    def _repeat(self, now: float) -> list[Bid]:
+        """Send the last bid again."""
+        if self._bid is None:
+            return []
+        self._moved_at = now
+        self._tally.retransmissions += 1
+        return [self._bid]
 
     def _finish(self, now: float) -> list[Bid]:
         """Leave for good; say so if anybody can have heard of us."""

@@ -223,7 +223,7 @@ class LeaderMachine:
         self._opened_at = self._moved_at = now
         if math.isnan(self._first_tick):
             self._first_tick = now
-        self._book.open(round_, self._session, self._price, now)
+        self._book.open(round_, self._session, self._price)
         waits = self._gathered and self._book.awaits
         self._wait_until = now + self._config.round_timeout if waits else None
         return [self._offer]

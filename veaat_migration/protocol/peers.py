@@ -18,10 +18,30 @@ from veaat_migration.protocol.reject import RejectedError, RejectReason
 M = TypeVar("M", CheckedOffer, CheckedBid)
 
 
+class Persistence:
+    """Tells whether something unlikely keeps happening and nothing speaks against it."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        """Nothing has happened yet."""
+        self._since: float | None = None
+
+    def again(self, now: float) -> float:
+        """Note that it happens; returns for how long it has [s]."""
+        if self._since is None:
+            self._since = now
+        return now - self._since
+
+    def over(self) -> None:
+        """Note that something speaks against it."""
+        self._since = None
+
+
 class Peer(Generic[M]):
     """What is known of one life of one peer."""
 
-    __slots__ = ("_far_round", "_far_since", "_older_since", "latest", "missed", "round", "session")
+    __slots__ = ("_far", "_far_round", "_older", "latest", "missed", "round", "session")
 
     def __init__(self, session: int) -> None:
         """Begin to know a peer."""
@@ -31,32 +51,30 @@ class Peer(Generic[M]):
         """Latest round it spoke in."""
         self.missed = 0
         """Deadlines missed in a row."""
+        self._far = Persistence()
         self._far_round = 0
-        self._far_since = 0.0
-        self._older_since: float | None = None
+        self._older = Persistence()
 
     def take(self, message: M) -> None:
         """Remember ``message`` as the latest."""
         self.latest = message
         self.round = message.round
-        self._far_round = 0
+        self._far.over()
 
     def insists_on_round(self, round_: int, now: float, config: PeerConfig) -> bool:
         """Note a round far ahead; true when the peer has kept to it long enough."""
         if not self._far_round <= round_ <= self._far_round + config.max_round_lead:
-            self._far_since = now
+            self._far.over()
         self._far_round = round_
-        return now - self._far_since >= config.resync_period
+        return self._far.again(now) >= config.resync_period
 
     def insists_on_older_session(self, now: float, config: PeerConfig) -> bool:
         """Note a message of an older session; true when nothing else came for long enough."""
-        if self._older_since is None:
-            self._older_since = now
-        return now - self._older_since >= config.resync_period
+        return self._older.again(now) >= config.resync_period
 
     def heard(self) -> None:
         """Note a message of the present session."""
-        self._older_since = None
+        self._older.over()
 
 
 class PeerTable(Generic[M]):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veaat_migration.game.followers import follower_equilibria
-from veaat_migration.scenario import ScenarioError, build_instance, load_game
-from veaat_migration.scenario.build import links, qualities, shortest_delays
+from veaat_migration.game.equilibrium import solve
+from veaat_migration.scenario import ScenarioError, build_instance, load_scenario
+from veaat_migration.scenario.build import links, migration_delays, qualities, shortest_delays
 from veaat_migration.scenario.load import scenario_from_mapping
 from veaat_migration.scenario.schema import Scenario
 
@@ -127,9 +127,15 @@ def test_numbers_that_make_no_game_are_a_scenario_error() -> None:
         build_instance(silent)
 
 
-def test_in_the_shipped_town_every_delay_can_be_met_and_some_bind() -> None:
-    game = load_game(Path(__file__).parents[2] / "config" / "town.yaml")
+def test_in_the_shipped_town_every_delay_can_be_met_and_one_binds() -> None:
+    scenario = load_scenario(Path(__file__).parents[2] / "config" / "town.yaml")
+    game = build_instance(scenario)
     assert game.delay is not None
-    at_five = follower_equilibria(game, [np.full(game.n_rsus, 5.0)])
-    assert at_five.feasible.all()
-    assert 1 <= np.count_nonzero(at_five.multiplier > 1e-3) < game.n_avs
+    solution = solve(game)
+    assert solution.infeasible_followers == ()
+    assert solution.prices.max() < 10.0
+    delay = migration_delays(scenario, solution.demand) @ solution.matching
+    binding = delay > game.delay.max_delay * (1 - 1e-6)
+    assert [name for name, hurry in zip(scenario.av_names, binding, strict=True) if hurry] == [
+        "veh024"
+    ]

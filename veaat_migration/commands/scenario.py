@@ -111,10 +111,10 @@ def _recipe_options(parser: argparse.ArgumentParser) -> None:
     add("--window", type=_duration, default=60.0, metavar="S",
         help="traffic of this time before --time counts for coverage [s] (default 60)")  # fmt: skip
     add("--no-delay", action="store_true", help="do not enforce the AVs' longest tolerated delays")
-    add("--delay-slack", type=_positive, nargs=2, default=(1.5, 3.0), metavar=("LOW", "HIGH"),
-        help="longest tolerated delay of an AV, as a multiple of its slowest link's delay with "
-        "b_max, drawn from LOW to HIGH; from 1 it can always be met, below about 2 it "
-        "makes AVs buy more than they would (default 1.5 3)")  # fmt: skip
+    add("--delay-slack", type=_positive, nargs=2, default=(0.9, 1.6), metavar=("LOW", "HIGH"),
+        help="longest tolerated delays, as multiples of the delay that an AV has if it buys as "
+        "it likes: spread from LOW to HIGH over the AVs; below 1 an AV has to buy more "
+        "than it likes; every AV can meet its limit with b_max (default 0.9 1.6)")  # fmt: skip
     add("--name", help="name of the scenario (default: name of the output file)")
     add("-o", "--output", type=Path, metavar="FILE", help="file to write (default: print)")
     add("--plot", type=Path, metavar="FILE", help="draw a map (.png, .svg, .pdf)")

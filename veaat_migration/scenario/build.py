@@ -91,12 +91,17 @@ def links(scenario: Scenario) -> Links:
     return Links(distance, snr, physics.spectral_efficiency(snr), queue + compute)
 
 
-def shortest_delays(scenario: Scenario) -> FloatArray:
-    """T_ij with b_max from every RSU [s], shape [V, R]: no demand makes a migration faster."""
+def migration_delays(scenario: Scenario, bandwidth: float | FloatArray) -> FloatArray:
+    """T_ij [s], shape [V, R], of a demand [MHz], a number or [V, R]."""
     link = links(scenario)
     return physics.migration_delay(
-        data_megabits(scenario), scenario.bandwidth_max, link.spectral_efficiency, link.base_delay
+        data_megabits(scenario), bandwidth, link.spectral_efficiency, link.base_delay
     )
+
+
+def shortest_delays(scenario: Scenario) -> FloatArray:
+    """T_ij with b_max from every RSU [s], shape [V, R]: no demand makes a migration faster."""
+    return migration_delays(scenario, scenario.bandwidth_max)
 
 
 def data_megabits(scenario: Scenario) -> FloatArray:

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.game.closed_form import uncoupled_prices
+from veaat_migration.game.delay import expected_delay
+from veaat_migration.game.followers import follower_equilibria
+from veaat_migration.game.matching import matching_probability
 from veaat_migration.mobility.placement import Placement, place_rsus, select_vehicles
 from veaat_migration.mobility.traffic import Polyline, Traffic, Vehicle
-from veaat_migration.scenario.build import shortest_delays
+from veaat_migration.scenario.build import build_instance, migration_delays, shortest_delays
 from veaat_migration.scenario.errors import ScenarioError
 from veaat_migration.scenario.load import scenario_from_mapping
 from veaat_migration.scenario.schema import Scenario
@@ -39,6 +43,15 @@ QUALITY_RANGES = {"distortion": (0.1, 0.25, 3)}
 MIGRATIONS = (20, 100)
 """Completed migrations of an RSU, drawn uniformly."""
 
+SOCIAL_INFLUENCE, SERVICE_INFLUENCE = 0.04, 0.02
+"""Sum of one player's couplings with all others at distance 0 [money/MHz^2], as in the base case:
+the strength of one coupling falls with the number of players, so that large games stay tame."""
+
+_SAFETY = 1.05
+"""max_delay is at least this times the AV's slowest link with b_max."""
+_MOST_PATIENCE = 10.0
+"""An AV that would buy nothing by itself has its natural delay cut here, times its slowest link."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -51,8 +64,8 @@ class Recipe:
     radius: float = 500.0
     """Coverage radius of an RSU [m]."""
     enforce_delay: bool = True
-    slack: tuple[float, float] = (1.5, 3.0)
-    """max_delay is drawn from this range times the AV's slowest link at b_max; see below."""
+    slack: tuple[float, float] = (0.9, 1.6)
+    """Range of max_delay as a multiple of the AV's natural delay; see below."""
     description: str = ""
 
 
@@ -69,10 +82,11 @@ def scenario_from_traffic(
 ) -> Generated:
     """Place RSUs for coverage, draw AVs among the covered vehicles, draw their tasks.
 
-    The longest tolerated delay of AV i is slack_i * max_j T_ij(b_max), slack_i drawn from
-    ``recipe.slack``. Matching probabilities sum to 1, so with slack >= 1 buying b_max meets the
-    constraint at any prices; about half of that bandwidth is what the AVs want by themselves,
-    so below a slack of about 2 the constraint makes them buy more.
+    The longest tolerated delay of AV i is slack_i times its natural delay: the expected delay
+    if all AVs buy as they like at the equilibrium prices of the game without couplings and
+    delay. The slacks are spread evenly over ``recipe.slack`` and dealt out at random; an AV
+    with less than 1 has to buy more than it likes. The limit is never below 1.05 max_j
+    T_ij(b_max), so that buying b_max meets it at any prices (matching probabilities sum to 1).
 
     Args:
         traffic: see :func:`veaat_migration.mobility.traffic.observe`.
@@ -84,9 +98,9 @@ def scenario_from_traffic(
         ScenarioError: the recipe is out of range.
     """
     low, high = recipe.slack
-    if not 1.0 <= low <= high < math.inf:
+    if not 0.0 < low <= high < math.inf:
         raise ScenarioError(
-            f"delay slack: must be two numbers 1 <= low <= high, got {low:g} and {high:g}"
+            f"delay slack: must be two numbers 0 < low <= high, got {low:g} and {high:g}"
         )
     streams = np.random.SeedSequence(recipe.seed).spawn(4)
     choice, tasks, servers, patience = (np.random.default_rng(stream) for stream in streams)
@@ -100,40 +114,51 @@ def scenario_from_traffic(
         "seed": recipe.seed,
         "price_max": 30.0,
         "bandwidth_max": 10.0,
-        "social_coupling": {"strength": 0.02, "range": recipe.radius},
-        "service_coupling": {"strength": 0.02, "range": 2.0 * recipe.radius},
+        "social_coupling": _coupling(SOCIAL_INFLUENCE, recipe.n_avs, recipe.radius),
+        "service_coupling": _coupling(SERVICE_INFLUENCE, recipe.n_rsus, 2.0 * recipe.radius),
         "coverage_radius": recipe.radius,
-        "delay": {"enforce": recipe.enforce_delay},
-        "avs": _avs(vehicles, tasks, (recipe.n_avs, low, high), patience),
+        "delay": {"enforce": False},
+        "avs": _avs(vehicles, tasks),
         "rsus": _rsus(placement.sites, servers),
         "roads": [
             [[round(x, 1), round(y, 1)] for x, y in line]
             for line in (traffic.roads if roads is None else roads)
         ],
     }
-    slowest = shortest_delays(scenario_from_mapping(content)).max(axis=1)
-    for av, base in zip(content["avs"], slowest, strict=True):
-        av["max_delay"] = math.ceil(100.0 * av["max_delay"] * float(base)) / 100.0
+    draft = scenario_from_mapping(content)
+    slack = low + (high - low) * (patience.permutation(recipe.n_avs) + 0.5) / recipe.n_avs
+    slowest = shortest_delays(draft).max(axis=1)
+    limits = np.maximum(slack * _natural_delays(draft, slowest), _SAFETY * slowest)
+    for av, limit in zip(content["avs"], limits, strict=True):
+        av["max_delay"] = math.ceil(100.0 * float(limit)) / 100.0
+    content["delay"] = {"enforce": recipe.enforce_delay}
     return Generated(scenario_from_mapping(content), placement)
 
 
-def _avs(
-    vehicles: Sequence[Vehicle],
-    tasks: np.random.Generator,
-    slack: tuple[int, float, float],
-    patience: np.random.Generator,
-) -> list[dict[str, Any]]:
-    """One mapping per AV; ``max_delay`` holds the slack until the links are known."""
-    count, low, high = slack
-    factors = patience.uniform(low, high, count)
+def _natural_delays(scenario: Scenario, slowest: FloatArray) -> FloatArray:
+    """Expected delay of AVs that buy as they like at uncoupled equilibrium prices [s], [V]."""
+    game = build_instance(scenario)
+    prices = uncoupled_prices(game)
+    demand = follower_equilibria(game, prices, thorough=False).demand[0]
+    delay = expected_delay(
+        matching_probability(prices, game.quality), migration_delays(scenario, demand)
+    )
+    return np.minimum(delay, _MOST_PATIENCE * slowest)
+
+
+def _coupling(influence: float, players: int, distance: float) -> dict[str, float]:
+    return {"strength": round(influence / max(1, players - 1), 6), "range": distance}
+
+
+def _avs(vehicles: Sequence[Vehicle], tasks: np.random.Generator) -> list[dict[str, Any]]:
+    """One mapping per AV, without its longest delay: that depends on everybody's links."""
     return [
         {
             "name": name,
             "position": [round(vehicle.x, 1), round(vehicle.y, 1)],
             **_drawn(AV_RANGES, tasks),
-            "max_delay": float(factor),
         }
-        for name, vehicle, factor in zip(_names(vehicles), vehicles, factors, strict=True)
+        for name, vehicle in zip(_names(vehicles), vehicles, strict=True)
     ]
 
 

@@ -1,0 +1,161 @@
+"""The files that describe the package agree with each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file())
+WHEEL_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+@pytest.fixture(scope="module")
+def distribution() -> dict[str, Any]:
+    """What setup.py declares."""
+    script = (
+        "import json, setuptools; from distutils.core import run_setup;"
+        "d = run_setup('setup.py', stop_after='init');"
+        "print(json.dumps([d.entry_points, d.packages, d.metadata.version, d.metadata.license,"
+        " d.install_requires, d.python_requires]))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = ("entry_points", "packages", "version", "license", "requires", "python")
+    return dict(zip(names, json.loads(result.stdout.splitlines()[-1]), strict=True))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_call_what_they_are_named_after(name: str) -> None:
+    file = ROOT / "scripts" / name
+    module = "veaat_migration.cli" if name == "veaat" else f"veaat_migration.nodes.{name}"
+
+    assert file.read_text() == (
+        f"#!/usr/bin/env python3\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n"
+    )
+    assert file.stat().st_mode & stat.S_IXUSR
+    source = ROOT / Path(*module.split(".")).with_suffix(".py")
+    assert re.search(r"^def main\(", source.read_text(), re.MULTILINE)
+
+
+def test_cmake_installs_exactly_these_scripts() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text()
+    programs = re.search(r"install\(PROGRAMS([^)]*)DESTINATION lib/", text)
+
+    assert programs is not None
+    assert programs[1].split() == [f"scripts/{name}" for name in SCRIPTS]
+
+
+def test_pip_installs_the_same_command(distribution: dict[str, Any]) -> None:
+    assert distribution["entry_points"] == {"console_scripts": ["veaat = veaat_migration.cli:main"]}
+    assert "from veaat_migration.cli import main" in (ROOT / "scripts" / "veaat").read_text()
+
+
+def test_pip_installs_every_package(distribution: dict[str, Any]) -> None:
+    folders = {path.parent for path in (ROOT / "veaat_migration").rglob("*.py")}
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+
+    assert set(distribution["packages"]) == names
+
+
+def test_package_xml_is_valid_and_agrees_with_setup_py(distribution: dict[str, Any]) -> None:
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+
+    assert package.get("format") == "3"
+    assert package.findtext("name") == "veaat_migration"
+    assert package.findtext("version") == distribution["version"]
+    assert package.findtext("license") == distribution["license"] == "Apache-2.0"
+    maintainer = package.find("maintainer")
+    assert maintainer is not None
+    # catkin_pkg's rule; colcon skips the package silently if it fails.
+    assert re.fullmatch(r"[-a-zA-Z0-9_%+]+(\.[-a-zA-Z0-9_%+]+)*@[-a-zA-Z0-9%]+(\.[-a-zA-Z0-9%]+)*"
+                        r"\.[a-zA-Z]{2,}", maintainer.get("email", ""))  # fmt: skip
+    assert package.findtext("member_of_group") == "rosidl_interface_packages"
+    assert package.findtext("export/build_type") == "ament_cmake"
+
+
+def test_cmake_and_package_xml_depend_on_the_same_messages() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text()
+    found = set(re.findall(r"find_package\((\w+) REQUIRED\)", text))
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    declared = {e.text for e in package if e.tag in ("depend", "buildtool_depend", "build_depend")}
+
+    assert found == declared
+
+
+def pins(name: str, python: str) -> dict[str, str]:
+    """Pinned versions of a requirements file for one Python."""
+    found: dict[str, str] = {}
+    for line in (ROOT / "tools" / f"requirements-{name}.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": python}):
+            assert requirement.name not in found, f"{line}: pinned twice for {python}"
+            (specifier,) = requirement.specifier
+            assert specifier.operator == "==", line
+            found[requirement.name] = specifier.version
+    return found
+
+
+@pytest.mark.parametrize("python", WHEEL_PYTHONS)
+@pytest.mark.parametrize("name", ["runtime", "dev"])
+def test_every_range_is_pinned_for_every_python(name: str, python: str) -> None:
+    pinned = pins(name, python)
+    ranges = (ROOT / "tools" / f"requirements-{name}.in").read_text().splitlines()
+    for requirement in (Requirement(line) for line in ranges if not line.startswith("#")):
+        assert pinned[requirement.name.lower()] in requirement.specifier
+
+
+@pytest.mark.parametrize("python", WHEEL_PYTHONS)
+@pytest.mark.parametrize("wheels", ["jazzy", "kilted"])
+def test_nothing_is_pinned_twice(wheels: str, python: str) -> None:
+    files = [pins(name, python) for name in (wheels, "runtime", "dev")]
+
+    assert len({name for file in files for name in file}) == sum(map(len, files))
+    assert "ros-rclpy" in files[0]
+
+
+def test_make_passes_its_variables_on() -> None:
+    command = ["make", "-n", "sim", "SCENARIO=my town.yaml", "ROUNDS=7", "SEED=3", "POLICY=greedy"]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    result = subprocess.run(
+        [*command, "ARGS=--no-plots"],
+        cwd=ROOT,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    words = result.stdout.replace("\\\n", " ").split()
+    assert " ".join(words) == (
+        "tools/run veaat sim 'my town.yaml' --rounds 7 --seed 3 --policy greedy --no-plots"
+    )
+
+
+def test_make_help_explains_every_variable() -> None:
+    text = (ROOT / "Makefile").read_text()
+    variables = set(re.findall(r"^(\w+) \?=", text, re.MULTILINE)) | {"ROS_WHEELS", "PYTHON"}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    shown = subprocess.run(
+        ["make"], cwd=ROOT, env=clean, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert {name for name in variables if f"{name}=" not in shown} == set()
+
+
+def test_there_is_one_empty_package_file_for_both_installs() -> None:
+    # The message generator installs a file of the same name.
+    assert (ROOT / "veaat_migration" / "__init__.py").read_text() == ""

@@ -147,4 +147,4 @@ def test_memory_does_not_grow_with_the_length_of_the_trace(tmp_path: Path) -> No
         tracemalloc.stop()
         return high
 
-    assert peak(1500) < 1.5 * peak(150)
+    assert peak(600) < 1.5 * peak(100)

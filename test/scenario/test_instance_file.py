@@ -258,7 +258,7 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(KEYS, ANYTHING, max_size=4), st.booleans())
 def test_any_mapping_loads_or_is_a_scenario_error(changes: dict[str, Any], alone: bool) -> None:
     content = changes if alone else {**with_delay(), **changes}

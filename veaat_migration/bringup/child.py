@@ -59,6 +59,9 @@ class Child:
                 stdout=None if spec.part is Part.MONITOR else log,
                 stderr=log,
                 env=dict(self._environment),
+                # With -m, Python looks in the working folder first: not in a source checkout,
+                # whose package lacks the generated messages.
+                cwd=self._log.parent,
                 start_new_session=True,
             )
         self._started_at = time.monotonic()

@@ -91,6 +91,19 @@ def test_what_has_gone_is_noticed(stamp: Stamp, tmp_path: Path) -> None:
     assert not stamp.matches("fingerprint")
 
 
+def test_every_watched_folder_counts(tmp_path: Path) -> None:
+    folders = [tmp_path / "bin", tmp_path / "lib"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "file").touch()
+    stamp = Stamp(tmp_path, folders)
+    stamp.write("fingerprint")
+    assert stamp.matches("fingerprint")
+
+    (folders[0] / "file").unlink()
+    assert not stamp.matches("fingerprint")
+
+
 def test_a_link_to_nowhere_is_noticed(tmp_path: Path) -> None:
     source = tmp_path / "source.py"
     source.touch()

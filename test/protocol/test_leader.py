@@ -89,6 +89,16 @@ def test_the_game_waits_for_min_avs():
     assert machine.status().state is PlayerState.PLAYING
 
 
+def test_no_deadline_runs_while_the_game_waits_for_min_avs():
+    machine = leader(min_avs=2, join_listen=0.5)
+    machine.start(0.0)
+    machine.on_bid(bid_elsewhere(4, 1), 0.1)
+    (offer,) = machine.on_timer(0.5)
+    machine.on_bid(bid(5, 1), 0.6)
+    assert machine.on_timer(60.0) == [offer]
+    assert the_settlement(machine.on_bid(bid(5, 2), 61.0)).av_ids == (1, 2)
+
+
 def test_a_bad_session_or_profile_is_refused():
     with pytest.raises(ProtocolConfigError):
         leader(session=0)

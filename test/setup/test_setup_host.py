@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from environment.errors import SetupError
 from environment.host import (
     Python,

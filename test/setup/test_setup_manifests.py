@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 import pytest
 from packaging.requirements import Requirement
 
+from veaat_migration.nodes.start import EXECUTABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file())
 WHEEL_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -37,16 +39,24 @@ def distribution() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_call_what_they_are_named_after(name: str) -> None:
+def test_scripts_start_what_they_are_named_after(name: str) -> None:
     file = ROOT / "scripts" / name
-    module = "veaat_migration.cli" if name == "veaat" else f"veaat_migration.nodes.{name}"
+    module, call = ("nodes.start", f'start("{name}")')
+    if name == "veaat":
+        module, call = ("cli", "main()")
 
     assert file.read_text() == (
-        f"#!/usr/bin/env python3\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n"
+        "#!/usr/bin/env python3\nimport sys\n\n"
+        f"from veaat_migration.{module} import {call.split('(')[0]}\n\nsys.exit({call})\n"
     )
     assert file.stat().st_mode & stat.S_IXUSR
-    source = ROOT / Path(*module.split(".")).with_suffix(".py")
-    assert re.search(r"^def main\(", source.read_text(), re.MULTILINE)
+
+
+def test_every_node_has_a_script() -> None:
+    assert sorted([*EXECUTABLES, "veaat"]) == SCRIPTS
+    for name in EXECUTABLES:
+        source = ROOT / "veaat_migration" / "nodes" / f"{name}.py"
+        assert re.search(r"^def main\(", source.read_text(), re.MULTILINE)
 
 
 def test_cmake_installs_exactly_these_scripts() -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from environment.packages import forget_broken_packages, patch_wheels
 from environment.target import Target
 

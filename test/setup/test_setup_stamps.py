@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from environment.stamps import Stamp, build_fingerprint, packages_fingerprint
 from environment.target import Target
 

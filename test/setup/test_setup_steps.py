@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from environment.errors import SetupError
 from environment.steps import Steps, locked
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from environment.errors import SetupError
 from environment.target import choose_target
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from environment.target import Target
 from environment.variables import build_variables, run_variables
 

@@ -154,6 +154,21 @@ def player_names(instance: GameInstance) -> tuple[list[str], list[str]]:
     )
 
 
+def policies_by_player(entries: Iterable[str]) -> dict[str, str]:
+    """Policies of single players from entries such as ``rsu_1=random``.
+
+    Raises:
+        PlanError: an entry has another form.
+    """
+    policies = {}
+    for entry in entries:
+        name, separator, policy = entry.partition("=")
+        if not separator:
+            raise PlanError(f"player {entry}: must be NODE=POLICY, such as rsu_1=random")
+        policies[name] = policy
+    return policies
+
+
 def player_seed(seed: int, name: str) -> int:
     """The seed of one player, independent of which others there are."""
     key = tuple(name.encode())

@@ -33,6 +33,18 @@ def find_scenario(name: str) -> Path:
     raise NoScenarioError(f"{name}: no such file, and no shipped scenario of that name ({folders})")
 
 
+def find_config(name: str) -> Path:
+    """A shipped file of parameters or profiles.
+
+    Raises:
+        NoScenarioError: it is not there.
+    """
+    for folder in config_folders():
+        if (folder / name).is_file():
+            return folder / name
+    raise NoScenarioError(f"{name}: not among the shipped configuration files")
+
+
 def config_folders() -> list[Path]:
     """Where shipped scenarios lie: the source tree, or the share folder of an installation."""
     return [folder for folder in _candidates() if (folder / "base.yaml").is_file()]

@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from veaat_migration.bringup.environment import ros_environment
-    from veaat_migration.bringup.plan import Options, make_plan
+    from veaat_migration.bringup.plan import Options, make_plan, policies_by_player
     from veaat_migration.bringup.run_folder import RunFolder, default_path
     from veaat_migration.bringup.scenarios import find_scenario
     from veaat_migration.bringup.starter import Ending, Starter
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         leader_policy=args.leader_policy or args.policy or "best_response",
         follower_policy=args.follower_policy or args.policy or "best_response",
-        policies=_player_policies(args.player),
+        policies=policies_by_player(args.player),
         period=args.period,
         composed=args.composed,
         bag=str(output.expanduser().resolve() / "bag") if args.record else None,
@@ -144,21 +144,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.deaths or outcome.ending is Ending.FAILED else 0
 
 
-def _player_policies(listed: list[str]) -> dict[str, str]:
-    from veaat_migration.bringup.plan import PlanError
-
-    policies = {}
-    for entry in listed:
-        name, separator, policy = entry.partition("=")
-        if not separator:
-            raise PlanError(f"--player {entry}: must be NODE=POLICY, such as rsu_1=random")
-        policies[name] = policy
-    return policies
-
-
 def _analyse(bag: Path, folder: Path, *, plots: bool) -> None:
     from veaat_migration.analysis.report import write_report
-    from veaat_migration.analysis.text import summary_text
+    from veaat_migration.analysis.summary import format_summary
 
     report = write_report(bag, folder, plots=plots)
-    print(summary_text(report))
+    print(format_summary(report))

@@ -5,21 +5,18 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
-EXECUTABLES = ("av_follower", "composed", "recorder", "round_monitor", "rsu_leader")
+from veaat_migration.nodes.start import EXECUTABLES, start
 
 
 def main() -> int:
     """Run the node named by the first argument; the exit status."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    name, arguments = sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:]
     if name not in EXECUTABLES:
         print(f"usage: python -m veaat_migration.nodes {{{','.join(EXECUTABLES)}}} ...")
         return 2
-    module = importlib.import_module(f"veaat_migration.nodes.{name}")
-    status: int = module.main(sys.argv[2:])
-    return status
+    return start(name, arguments)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,13 @@
 
 rclpy's own signal handlers shut the context down before a node can say goodbye, and the events
 executor of some releases turns at full load without a finite timeout. So the shutdown path is
-ours: one thread waits for signals, whichever thread they interrupt; it asks the executor to let
-the nodes leave; the last acknowledgements are awaited for a bounded time.
+ours: a thread waits for signals and asks the executor to let the nodes leave; the last
+acknowledgements are awaited for a bounded time.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -26,10 +22,8 @@ from rclpy.task import Future
 
 from veaat_migration.errors import VeaatError
 from veaat_migration.nodes.parent import end_with_parent
+from veaat_migration.nodes.stop_signals import stop_watch
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-GRACE = 5.0
-"""Time to leave after a signal [s]; then the process ends by force."""
 FLUSH = 1.0
 """Longest time to wait for the acknowledgement of the last messages [s]."""
 SPIN_SLICE = 60.0
@@ -86,7 +80,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
         0 when the nodes have ended or were told to stop, 2 for invalid parameters.
     """
     end_with_parent()
-    signals = _StopSignals()
+    stop_watch()
     rclpy.init(
         args=None if arguments is None else [sys.argv[0], *arguments],
         signal_handler_options=SignalHandlerOptions.NO,
@@ -98,7 +92,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
         rclpy.try_shutdown()
         return EXIT_INVALID
     try:
-        _spin(nodes, signals)
+        _spin(nodes)
         _flush(nodes)
     finally:
         for node in nodes:
@@ -107,7 +101,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
     return max(node.exit_code for node in nodes)
 
 
-def _spin(nodes: Sequence[ManagedNode], signals: _StopSignals) -> None:
+def _spin(nodes: Sequence[ManagedNode]) -> None:
     executor = make_executor(nodes[0].executor_name)
     over: Future = Future()
 
@@ -129,58 +123,12 @@ def _spin(nodes: Sequence[ManagedNode], signals: _StopSignals) -> None:
         node.on_end = on_end  # type: ignore[method-assign]
         executor.add_node(node)
     on_end()
-    threading.Thread(
-        target=_wait_for_signals,
-        args=(signals, lambda: executor.create_task(stop)),
-        daemon=True,
-    ).start()
+    stop_watch().on_stop(lambda: executor.create_task(stop))
     while not over.done():
         executor.spin_until_future_complete(over, SPIN_SLICE)
     for node in nodes:
         executor.remove_node(node)
     executor.shutdown(timeout_sec=1.0)
-
-
-class _StopSignals:
-    """Stop signals as something to wait for.
-
-    Blocking them and calling sigwait is not enough: libraries (OpenBLAS) start threads while
-    they are imported, and a signal that meets one of those would be lost or kill the process.
-    """
-
-    def __init__(self) -> None:
-        """Take the signals over; only in the main thread."""
-        self._incoming, outgoing = os.pipe()
-        os.set_blocking(outgoing, False)
-        for number in STOP_SIGNALS:
-            signal.signal(number, _noted_by_wakeup)
-        signal.set_wakeup_fd(outgoing, warn_on_full_buffer=False)
-
-    def wait(self, seconds: float | None = None) -> int | None:
-        """Number of the next signal; None if none came in time."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while True:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            ready, _, _ = select.select([self._incoming], [], [], left)
-            if not ready:
-                return None
-            number = os.read(self._incoming, 1)[0]
-            if number in STOP_SIGNALS:
-                return number
-
-
-def _noted_by_wakeup(_number: int, _frame: object) -> None:
-    """A handler has to exist for the interpreter to write to the wakeup file."""
-
-
-def _wait_for_signals(signals: _StopSignals, stop: Callable[[], object]) -> None:
-    signals.wait()
-    stop()
-    again = signals.wait(GRACE)
-    if again is None:
-        print(f"still busy {GRACE:g} s after a signal to stop; giving up", file=sys.stderr)
-        os._exit(EXIT_FAILURE)
-    os._exit(128 + again)
 
 
 def _flush(nodes: Sequence[ManagedNode]) -> None:

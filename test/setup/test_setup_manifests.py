@@ -99,9 +99,10 @@ def test_cmake_and_package_xml_depend_on_the_same_messages() -> None:
     text = (ROOT / "CMakeLists.txt").read_text()
     found = set(re.findall(r"find_package\((\w+) REQUIRED\)", text))
     package = ElementTree.parse(ROOT / "package.xml").getroot()
-    declared = {e.text for e in package if e.tag in ("depend", "buildtool_depend", "build_depend")}
+    tags = ("depend", "buildtool_depend", "build_depend", "test_depend")
+    declared = {entry.text or "" for entry in package if entry.tag in tags}
 
-    assert found == declared
+    assert found == {name for name in declared if not name.startswith("python3-")}
 
 
 def pins(name: str, python: str) -> dict[str, str]:

@@ -290,11 +290,12 @@ def test_the_present_life_silences_an_older_one_that_insists():
 def test_a_follower_misled_by_a_corrupt_round_begins_again_in_a_new_session():
     machine = follower(resync_period=1.0)
     machine.start(0.0)
-    assert machine.on_offer(offer(10**9), 0.0)[0].round == 10**9
+    assert machine.on_offer(offer(10**9, 2), 0.0)[0].round == 10**9
     for k in range(6):
         assert machine.on_offer(offer(20 + k, 1, settled_round=19), 0.1 + 0.2 * k) == []
     assert machine.session == AV_SESSION + 1
     assert machine.next_wakeup is None  # the old bid is not repeated
+    assert machine.status().peer_ids == ()
     bids = []
     for k in range(6, 8):
         bids += machine.on_offer(offer(20 + k, 1), 0.1 + 0.2 * k)

@@ -109,9 +109,9 @@ def test_a_bad_session_or_profile_is_refused():
 
 def test_the_last_bid_closes_the_round_and_the_offer_comes_first():
     machine = leader(min_avs=2)
-    machine.start(0.0)
-    assert machine.on_bid(bid(1, 2, bandwidth=(3.0,)), 0.1) == []
-    offer, settlement = machine.on_bid(bid(1, 1), 0.2)
+    machine.start(7.0)
+    assert machine.on_bid(bid(1, 2, bandwidth=(3.0,)), 7.125) == []
+    offer, settlement = machine.on_bid(bid(1, 1), 7.25)
     assert offer == Offer(RSU_SESSION, 2, RSU, PRICE, QUALITY, False, 1, (1, 2), (2.0, 3.0))
     assert settlement == Settlement(
         session=RSU_SESSION,
@@ -124,7 +124,7 @@ def test_the_last_bid_closes_the_round_and_the_offer_comes_first():
         matching_probability=(1.0, 1.0),
         payment=(10.0, 15.0),
         missing_av_ids=(),
-        duration=0.2,
+        duration=0.25,
     )
 
 
@@ -365,7 +365,8 @@ def test_half_of_the_followers_pull_a_leader_that_fell_behind():
 def test_one_runaway_does_not_end_a_round_that_others_answer():
     machine = started(avs=4)
     machine.on_bid(bid_elsewhere(20, 1), 0.1)
-    assert machine.on_bid(bid(2, 2), 0.2) == []
+    assert machine.on_bid(bid_elsewhere(3, 2), 0.15) == []
+    assert machine.on_bid(bid(2, 2, session=AV_SESSION + 1), 0.2) == []
     assert machine.on_bid(bid(2, 3), 0.3) == []
     assert the_settlement(machine.on_bid(bid(2, 4), 0.4)).av_ids == (2, 3, 4)
 

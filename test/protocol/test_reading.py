@@ -206,6 +206,7 @@ def test_the_receipt_of_a_closing_offer_is_read():
 
 def test_limits_are_included():
     take_bid(bid(MAX_ROUND, av_id=2**32 - 1, bandwidth=(10.0,), session=2**64 - 1))
+    take_bid(bid(rsu_ids=(2**32 - 1,), sessions=(2**64 - 1,), prices=(LARGEST,)))
     take_offer(offer(price=30.0, quality=LARGEST))
     take_offer(offer(price=SMALLEST, quality=SMALLEST))
 

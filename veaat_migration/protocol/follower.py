@@ -251,7 +251,6 @@ class FollowerMachine:
         self._round = round_
         self._target = 0
         self._moved_at = now
-        self._behind.over()
         return self._bid
 
     def _repeat(self, now: float) -> list[Bid]:

@@ -84,9 +84,7 @@ class DelayConstraint:
             InstanceError: a value is not finite, of wrong shape or out of range.
         """
         data = _array("delay.D", data, (n_avs,))
-        efficiency = _array(
-            "delay.s", _rows(spectral_efficiency, n_avs), (n_avs, n_rsus)
-        )
+        efficiency = _array("delay.s", _rows(spectral_efficiency, n_avs), (n_avs, n_rsus))
         base = _array("delay.T0", _rows(base_delay, n_avs), (n_avs, n_rsus))
         limit = _array("delay.Tmax", max_delay, (n_avs,))
         _require(np.all(data >= 0), "delay.D: must be >= 0")

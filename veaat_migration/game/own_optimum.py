@@ -181,30 +181,43 @@ def slopes(
 
 
 def _bound(problem: OwnProblem, low: Vector, high: Vector, multiplier: float) -> float:
-    """An upper bound of the utility in the box: every term at its own best."""
-    total = 0.0
-    for j in range(problem.size):
-        scale = 1.0 + problem.social[j] if problem.multiplicative else 1.0
-        a = problem.satisfaction * scale
-        alone = min(max(problem.answer(j, a, problem.price[j], multiplier), low[j]), high[j])
-        points = (alone,) if a > 0.0 else (alone, low[j], high[j])
-        strain = multiplier * problem.weight[j]
-        best = max(
-            a * safe_log(b + problem.offset)
-            - problem.price[j] * b
-            - (strain / max(b, 1e-300) if strain else 0.0)
-            for b in points
-        )
-        for s, eta in enumerate(problem.service[j]):
+    """An upper bound of the utility in the box, tight to second order in its width.
+
+    A product is y z = c_y z + c_z y - c_y c_z + (y - c_y)(z - c_z) around the centres c, and the
+    last part is at most the product of the half widths. What remains is separable.
+    """
+    span = range(problem.size)
+    logs_low = [safe_log(b + problem.offset) for b in low]
+    logs_high = [safe_log(b + problem.offset) for b in high]
+    centre = [0.5 * (a + b) for a, b in zip(low, high, strict=True)]
+    radius = [0.5 * (b - a) for a, b in zip(low, high, strict=True)]
+    log_centre = [0.5 * (a + b) for a, b in zip(logs_low, logs_high, strict=True)]
+    log_radius = [0.5 * (b - a) for a, b in zip(logs_low, logs_high, strict=True)]
+    delta, total = problem.satisfaction, 0.0
+    for j in span:
+        a = delta * (1.0 + problem.social[j]) if problem.multiplicative else delta
+        x, fixed = problem.price[j], 0.0
+        for s in span:
+            eta = problem.service[j][s]
             if not eta:
                 continue
             if problem.multiplicative:
-                logs = [safe_log(b + problem.offset) for b in (low[j], high[j])]
-                gain = problem.satisfaction * eta
-                best += max(gain * b * log for b in (low[s], high[s]) for log in logs)
+                a += delta * eta * centre[s]
+                x -= problem.log_coupling[j][s] * log_centre[s]
+                fixed -= delta * eta * centre[s] * log_centre[j]
+                fixed += delta * abs(eta) * radius[s] * log_radius[j]
             else:
-                best += eta * (high[j] * high[s] if eta > 0.0 else low[j] * low[s])
-        total += problem.theta[j] * best
+                pair = problem.pair[j][s]
+                x -= pair * centre[s]
+                fixed += 0.5 * (abs(pair) * radius[j] * radius[s] - pair * centre[j] * centre[s])
+        strain = multiplier * problem.weight[j]
+        peak = min(max(problem.answer(j, a, x, multiplier), low[j]), high[j])
+        best = max(
+            a * safe_log(b + problem.offset) - x * b - (strain / b if strain else 0.0)
+            for b in ((peak,) if a > 0.0 else (peak, low[j], high[j]))
+            if b > 0.0 or not strain
+        )
+        total += problem.theta[j] * (best + fixed)
     return total
 
 

@@ -1,0 +1,240 @@
+"""What can be proven about followers' answers: own optima and uniqueness of the equilibrium.
+
+Both rest on intervals. Replies move monotonically with the net marginal utilities, so interval
+bounds on demand give interval bounds on replies; repeated, they close in on every point that
+answers itself. Inside the box that remains, couplings that are small against the curvature of
+the logarithm make the utilities (or the potential) strictly concave.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.replies import PriceBatch
+from veaat_migration.game.strained import root_with_pull
+
+BoolArray = npt.NDArray[np.bool_]
+_ROUNDS = 60
+
+
+class Box:
+    """Bounds [n, i, j] on demand, with the bounds they imply for the reply coefficients."""
+
+    def __init__(self, batch: PriceBatch, social: FloatArray | None) -> None:
+        """With ``social`` (sum_k zeta_ik b_kj, [n, i, j]) the other AVs are held fixed."""
+        game = batch.instance
+        shape = (len(batch), game.n_avs, game.n_rsus)
+        self.batch = batch
+        self.social = social
+        self.low = np.zeros(shape)
+        self.high = np.full(shape, batch.cap)
+        self.parts = [
+            (np.maximum(sign * game.social, 0.0), np.maximum(sign * batch.instance.service, 0.0),
+             np.maximum(sign * (batch.link if batch.multiplicative else batch.pair), 0.0))
+            for sign in (1.0, -1.0)
+        ]
+
+    def coefficients(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """A_low, A_high, x_low, x_high, each [n, i, j]."""
+        least, most = self._bonus(self.low, self.high), self._bonus(self.high, self.low)
+        batch, prices = self.batch, self.batch.prices[:, None, :]
+        if not batch.multiplicative:
+            a = np.broadcast_to(batch.delta, self.low.shape)
+            return a, a, prices - most, prices - least
+        links = [self._linked(self.low, self.high), self._linked(self.high, self.low)]
+        delta = batch.delta
+        return (
+            delta * (1.0 + least),
+            delta * (1.0 + most),
+            prices - delta * links[1],
+            prices - delta * links[0],
+        )
+
+    def _bonus(self, favourable: FloatArray, adverse: FloatArray) -> FloatArray:
+        """Sum of couplings with positive ones taken at ``favourable``, negative at ``adverse``."""
+        (zeta, eta, pair), (zeta_minus, eta_minus, pair_minus) = self.parts
+        if self.social is None:
+            total = zeta @ favourable - zeta_minus @ adverse
+        else:
+            total = self.social
+        if self.batch.multiplicative:
+            bonus: FloatArray = total + favourable @ eta - adverse @ eta_minus
+        else:
+            bonus = total + favourable @ pair.transpose(0, 2, 1)
+            bonus = bonus - adverse @ pair_minus.transpose(0, 2, 1)
+        return bonus
+
+    def _linked(self, favourable: FloatArray, adverse: FloatArray) -> FloatArray:
+        (_, _, link), (_, _, link_minus) = self.parts
+        logs = [np.log(np.maximum(b + self.batch.offset, 1e-300)) for b in (favourable, adverse)]
+        linked: FloatArray = logs[0] @ link.transpose(0, 2, 1)
+        return linked - logs[1] @ link_minus.transpose(0, 2, 1)
+
+    def contract(self, multiplier: FloatArray | None, tight: BoolArray) -> None:
+        """Shrink the box around all points that answer themselves.
+
+        Args:
+            multiplier: lambda_i held fixed, [n, i]; None: unknown, and then only where ``tight``
+                is False (the delay constraint cannot bind) the upper bound may fall.
+            tight: [n, i].
+        """
+        for _ in range(_ROUNDS):
+            a_low, a_high, x_low, x_high = self.coefficients()
+            low = np.maximum(self.low, self._answer(a_low, x_high, multiplier) * (1.0 - 1e-12))
+            high = self._answer(a_high, x_low, multiplier) * (1.0 + 1e-12) + 1e-300
+            high = np.minimum(self.high, np.where(tight[..., None], self.high, high))
+            low = np.minimum(low, high)
+            change = np.abs(low - self.low).max() + np.abs(high - self.high).max()
+            self.low, self.high = low, high
+            if change <= 1e-3 * (high - low).max() + 1e-14 * self.batch.cap:
+                break
+
+    def _answer(
+        self, a: FloatArray, x: FloatArray, multiplier: FloatArray | None
+    ) -> FloatArray:
+        batch = self.batch
+        a = np.maximum(a, 1e-12 * batch.delta)
+        if multiplier is not None and batch.strained is not None and multiplier.any():
+            pull = multiplier[..., None] * batch.strained.weight
+            return root_with_pull(a, x, batch.offset, pull, batch.cap)[0]
+        saturated = a / (batch.cap + batch.offset)
+        safe = np.maximum(np.maximum(x, saturated), 1e-300)
+        answer = np.where(x <= saturated, batch.cap, a / safe - batch.offset)
+        return np.clip(answer, 0.0, batch.cap)
+
+    def curvature(self, multiplier: FloatArray | None = None) -> FloatArray:
+        """Least own curvature -d2U_i/db_ij^2 / theta_j in the box, [n, i, j]."""
+        batch = self.batch
+        a = self.coefficients()[0] if batch.multiplicative else batch.delta
+        curvature: FloatArray = a / np.maximum(self.high + batch.offset, 1e-90) ** 2
+        if multiplier is not None and batch.strained is not None:
+            pull = 2.0 * multiplier[..., None] * batch.strained.weight
+            curvature = curvature + pull / np.maximum(self.high, 1e-90) ** 3
+        return curvature
+
+    def service_links(self) -> FloatArray:
+        """Greatest |d2U_i / (db_ij db_is)| / theta_j in the box, [n, i, j, s]."""
+        batch = self.batch
+        if not batch.multiplicative:
+            links = np.abs(batch.pair)[:, None]
+            return np.broadcast_to(links, (*self.low.shape, self.low.shape[2]))
+        near = batch.delta / np.maximum(self.low + batch.offset, 1e-300)
+        own: FloatArray = near[..., None] * np.abs(batch.instance.service)
+        return own + near[:, :, None, :] * np.abs(batch.link)[:, None]
+
+    def social_links(self) -> FloatArray:
+        """Greatest |d2U_i / (db_ij db_kj)| / theta_j in the box, [n, i, k, j]."""
+        batch = self.batch
+        zeta = np.abs(batch.instance.social)[None, :, :, None]
+        if not batch.multiplicative:
+            return np.broadcast_to(zeta, (*self.low.shape[:2], *self.low.shape[1:]))
+        near = batch.delta / np.maximum(self.low + batch.offset, 1e-300)
+        return zeta * near[:, :, None, :]
+
+
+def own_optimum_certain(
+    batch: PriceBatch, demand: FloatArray, multiplier: FloatArray
+) -> BoolArray:
+    """Whether a demand that answers itself is surely the AV's global best response, [n, i].
+
+    The other AVs are held at ``demand``. With a binding delay constraint the multiplier is held
+    too: the global maximum of utility - lambda * delay is the constrained optimum.
+    """
+    shape = demand.shape[:2]
+    if not batch.instance.service.any() and not batch.multiplicative:
+        return np.ones(shape, dtype=bool)
+    whole = Box(batch, batch.instance.social @ demand)
+    certain = _dominated(whole, None)
+    if certain.all():
+        return certain
+    rows = np.nonzero(~certain.all(axis=1))[0]
+    some = batch.take(rows)
+    box = Box(some, batch.instance.social @ demand[rows])
+    box.contract(multiplier[rows], np.zeros((len(rows), shape[1]), dtype=bool))
+    certain[rows] |= _dominated(box, multiplier[rows])
+    certain[rows] |= (box.high - box.low).max(axis=2) <= 1e-9 * batch.cap
+    if not batch.multiplicative and not certain.all():
+        certain[rows] |= _definite(box, multiplier[rows])
+    return certain
+
+
+def surely_unique(batch: PriceBatch) -> BoolArray:
+    """A quick test of uniqueness by row sums over the whole box, [n]; False proves nothing."""
+    if batch.multiplicative:
+        return np.zeros(len(batch), dtype=bool)
+    links = np.abs(batch.pair).sum(axis=2)[:, None, :]
+    links = links + np.abs(batch.instance.social).sum(axis=1)[None, :, None]
+    flexibility = (batch.cap + batch.offset) ** 2 / batch.delta
+    unique: BoolArray = (flexibility * links).max(axis=(1, 2)) < 0.999
+    return unique
+
+
+def _dominated(box: Box, multiplier: FloatArray | None) -> BoolArray:
+    """Row by row, curvature outweighs the service couplings, [n, i]."""
+    fixed = box.high - box.low <= 1e-12 * box.batch.cap
+    links = np.where(fixed[:, :, None, :], 0.0, box.service_links()).sum(axis=3)
+    dominated: BoolArray = ((box.curvature(multiplier) > 1.001 * links) | fixed).all(axis=2)
+    return dominated
+
+
+def _definite(box: Box, multiplier: FloatArray) -> BoolArray:
+    """The Hessian of every own problem is negative definite in the box (additive), [n, i]."""
+    theta = box.batch.theta[:, None, :]
+    own = theta * box.curvature(multiplier)
+    matrix = -theta[..., None] * box.batch.pair[:, None]
+    scale = 1.0 / np.sqrt(own)
+    matrix = matrix * scale[..., None] * scale[:, :, None, :]
+    diagonal = np.arange(matrix.shape[-1])
+    matrix[:, :, diagonal, diagonal] = 1.0
+    definite: BoolArray = np.linalg.eigvalsh(matrix)[..., 0] > 1e-9
+    return definite
+
+
+def uniqueness_index(instance: GameInstance, prices: FloatArray) -> float:
+    """Spectral radius of D (zeta (x) I + I (x) W) over the whole box [0, b_max]; see docs/model.md.
+
+    Below one, the AVs' equilibrium at these prices is unique. Infinite where the multiplicative
+    externality can make satisfaction fall with bandwidth.
+    """
+    return _index(Box(PriceBatch(instance, np.atleast_2d(prices)), None))
+
+
+def equilibrium_is_unique(instance: GameInstance, prices: FloatArray) -> bool:
+    """Whether the AVs' equilibrium at these prices is proven to be the only one.
+
+    The index is taken over the box in which equilibria can lie, not over the whole of it.
+    """
+    box = Box(PriceBatch(instance, np.atleast_2d(prices)), None)
+    if _index(box) < 1.0:
+        return True
+    strained = box.batch.strained
+    tight = np.zeros(box.low.shape[:2], dtype=bool)
+    if strained is not None:
+        # First the lower bounds alone: they may show that the constraint cannot bind.
+        box.contract(None, ~tight)
+        slowest = (box.batch.theta[:, None, :] * strained.delays(box.low)).sum(axis=2)
+        tight = slowest > instance.delay.max_delay if instance.delay is not None else tight
+    box.contract(None, tight)
+    if (box.high - box.low).max() <= 1e-9 * box.batch.cap:
+        return True
+    return _index(box) < 1.0
+
+
+def _index(box: Box) -> float:
+    """Largest ratio of couplings to curvature in the box (a symmetric eigenvalue)."""
+    theta = box.batch.theta[0]
+    own = theta * box.curvature()[0]
+    if not np.all(own > 0.0):
+        return float("inf")
+    v, r = own.shape
+    matrix = np.zeros((v, r, v, r))
+    avs, rsus = np.arange(v), np.arange(r)
+    social = theta * box.social_links()[0]
+    matrix[:, rsus, :, rsus] = social.transpose(2, 0, 1)
+    matrix[avs, :, avs, :] += theta[:, None] * box.service_links()[0]
+    scale = 1.0 / np.sqrt(own).ravel()
+    flat = matrix.reshape(v * r, v * r)
+    flat = 0.5 * (flat + flat.T) * scale[:, None] * scale[None, :]
+    return float(np.linalg.eigvalsh(flat)[-1])

@@ -1,0 +1,211 @@
+"""Nash equilibrium of all AVs at given prices (Stage II), for one or many price vectors.
+
+Newton steps on b = G(b) (see :mod:`replies`) with plain replies as the safe alternative.
+Where an AV's own problem might not be concave, its reply is checked against its exact global
+best response, and a failed check hands the price vector to sequential exact best responses,
+which climb the exact potential of the additive game.
+
+Where several equilibria exist the one reached from b = 0 ("low") and the one reached from
+b = b_max ("high") are the least and the greatest if all couplings are complementary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from veaat_migration.game.certainty import own_optimum_certain, surely_unique
+from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.replies import PriceBatch, Reply
+from veaat_migration.game.sequential import improve, settle
+
+Start = Literal["low", "high"]
+BoolArray = npt.NDArray[np.bool_]
+_MAX_STEPS = 200
+_SWEEPS_FIRST = 3
+
+
+@dataclass(frozen=True)
+class FollowerEquilibria:
+    """Nash equilibria of the AVs at n price vectors."""
+
+    batch: PriceBatch = field(repr=False)
+    demand: FloatArray
+    """b_ij [MHz], [n, i, j]"""
+    multiplier: FloatArray
+    """lambda_i of the delay constraint, 0 where it does not bind, [n, i]"""
+    converged: BoolArray
+    """[n]"""
+
+    @property
+    def feasible(self) -> BoolArray:
+        """Whether AV i can meet its delay constraint at all, [n, i]."""
+        return self.batch.feasible
+
+    def reply(self) -> Reply:
+        """The reply map at the equilibrium, for derivatives and active sets."""
+        return self.batch.reply(self.demand, self.multiplier)
+
+    def sensitivity(self) -> FloatArray:
+        """dB*/dp, [n, i, j, l]; see :meth:`PriceBatch.sensitivity`."""
+        return self.batch.sensitivity(self.demand, self.reply())
+
+
+def follower_equilibria(
+    instance: GameInstance, prices: Any, start: Start = "low", *, thorough: bool = True
+) -> FollowerEquilibria:
+    """B*(p), the AVs' Nash equilibrium at each price vector.
+
+    Args:
+        instance: the game.
+        prices: p [money/MHz], [R] or [n, R], > 0.
+        start: where to start from; matters only where the equilibrium is not unique.
+        thorough: check that every AV's answer is its global best response; without it an answer
+            may be a local optimum where an AV's own problem is not concave.
+    """
+    p = np.atleast_2d(np.asarray(prices, dtype=np.float64))
+    batch = PriceBatch(instance, p)
+    shape = (len(p), instance.n_avs, instance.n_rsus)
+    demand = np.full(shape, instance.bandwidth_max if start == "high" else 0.0)
+    demand = np.maximum(demand, _floor(instance))
+    demand, multiplier, converged = _solve(batch, demand)
+    doubtful = ~converged
+    if thorough:
+        doubtful |= ~_own_optima(batch, demand, multiplier)
+    for n in np.nonzero(doubtful)[0]:
+        demand[n], multiplier[n], converged[n] = _carefully(batch.take(np.array([n])), start)
+    return FollowerEquilibria(batch, demand, multiplier, converged)
+
+
+def _floor(instance: GameInstance) -> FloatArray:
+    """Just above -E_i where that is not negative, so that utilities stay finite, [i, 1]."""
+    e = instance.offset[:, None]
+    return np.where(e > 0.0, 0.0, -e + 1e-9 * (instance.bandwidth_max + e))
+
+
+def _scale(instance: GameInstance) -> float:
+    return float(instance.bandwidth_max + np.abs(instance.offset).max())
+
+
+def _own_optima(
+    batch: PriceBatch, demand: FloatArray, multiplier: FloatArray
+) -> BoolArray:
+    """Whether every AV's demand is surely its global best response, [n]."""
+    certain = own_optimum_certain(batch, demand, multiplier)
+    good = certain.all(axis=1)
+    for n in np.nonzero(~good)[0]:
+        one = batch.take(np.array([n]))
+        good[n] = not any(
+            improve(one, demand[n], i) for i in np.nonzero(~certain[n])[0]
+        )
+    return good
+
+
+def _carefully(batch: PriceBatch, start: Start) -> tuple[FloatArray, FloatArray, bool]:
+    """Sequential exact best responses at one price vector, then Newton for the last digits."""
+    instance = batch.instance
+    first = np.full(
+        (instance.n_avs, instance.n_rsus), instance.bandwidth_max if start == "high" else 0.0
+    )
+    demand, multiplier, settled = settle(batch, np.maximum(first, _floor(instance)))
+    polished, multipliers, converged = _solve(batch, demand[None], sweeps=0)
+    close = np.abs(polished[0] - demand).max() <= 1e-6 * _scale(instance)
+    if converged[0] and close and _own_optima(batch, polished, multipliers)[0]:
+        return polished[0], multipliers[0], True
+    return demand, multiplier, settled
+
+
+def _solve(
+    batch: PriceBatch, demand: FloatArray, *, sweeps: int = _SWEEPS_FIRST
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Fixed point of the reply map for every price vector, from ``demand``."""
+    scale = _scale(batch.instance)
+    result, multiplier = demand.copy(), np.zeros(demand.shape[:2])
+    converged = np.zeros(len(batch), dtype=bool)
+    todo, now, b = np.arange(len(batch)), batch, demand
+    unique = surely_unique(batch)
+    reply = now.reply(b)
+    previous = np.full(len(batch), np.inf)
+    for step in range(_MAX_STEPS):
+        error = np.abs(reply.demand - b).max(axis=(1, 2))
+        result[todo], multiplier[todo] = reply.demand, reply.multiplier
+        stalled = (error <= 1e-11 * scale) & (error >= 0.5 * previous)
+        done = (error <= 2e-15 * scale) | stalled
+        if done.any():
+            converged[todo[done]] = True
+            keep = ~done
+            todo, b, error, unique = todo[keep], b[keep], error[keep], unique[keep]
+            if not todo.size:
+                break
+            now, reply = batch.take(todo), reply.take(keep)
+        previous = error
+        plain = reply.demand if step < _MAX_STEPS // 3 else 0.5 * (reply.demand + b)
+        if step < sweeps:
+            b, reply = plain, now.reply(plain, reply.multiplier)
+            continue
+        target, allowed, trusted = _newton(now, b, reply, scale, unique)
+        b_new = np.where(allowed[:, None, None], target, plain)
+        reply_new = now.reply(b_new, reply.multiplier)
+        worse = np.abs(reply_new.demand - b_new).max(axis=(1, 2)) > 0.9 * error
+        worse &= allowed & ~trusted & (error > 1e-11 * scale)
+        if worse.any():
+            b_new = np.where(worse[:, None, None], plain, b_new)
+            reply_new = now.reply(b_new, reply.multiplier)
+        b, reply = b_new, reply_new
+    return result, multiplier, converged
+
+
+def _newton(
+    batch: PriceBatch, demand: FloatArray, reply: Reply, scale: float, unique: BoolArray
+) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Newton's next point, within the bounds, where it may be used, and where it surely may.
+
+    Where the equilibrium may not be unique, a step must not jump to another one; see
+    :func:`_rising_step`.
+    """
+    n, v, r = demand.shape
+    matrix = batch.jacobian(demand, reply)
+    direction = (reply.demand - demand).reshape(n, v * r)
+    try:
+        step = np.linalg.solve(matrix, direction[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        return demand, np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    floor, cap = _floor(batch.instance), batch.cap
+    allowed: BoolArray = np.isfinite(step).all(axis=1)
+    rising = np.zeros(n, dtype=bool)
+    if not unique.all():
+        slack = 1e-9 * scale
+        rising = ~unique & (direction >= -slack).all(axis=1)
+        falling = ~unique & ~rising & (direction <= slack).all(axis=1)
+        allowed &= ~falling | (step <= direction + slack).all(axis=1)
+        for k in np.nonzero(rising)[0]:
+            room = cap - demand[k].ravel()
+            step[k] = _rising_step(matrix[k], direction[k], step[k], room)
+            allowed[k] = True
+    target = demand + step.reshape(demand.shape)
+    return np.clip(target, floor, cap), allowed, rising
+
+
+def _rising_step(
+    matrix: FloatArray, direction: FloatArray, step: FloatArray, room: FloatArray
+) -> FloatArray:
+    """A long step up that does not pass over the least equilibrium, for complements.
+
+    Replies G are convex in the couplings, so while the spectral radius of G' is below one the
+    Newton step cut off at the first bound stays below every equilibrium above. At one or more
+    (the Newton step is then not positive) no equilibrium lies ahead before a bound is reached:
+    go there along the dominant eigenvector of G'.
+    """
+    direction = np.maximum(direction, 0.0)
+    if not np.isfinite(step).all() or (step < direction - 1e-12 * np.abs(direction).max()).any():
+        step = direction
+        for _ in range(50):
+            grown = step - matrix @ step + direction * 1e-3
+            step = np.maximum(grown, 0.0) / max(float(np.abs(grown).max()), 1e-300)
+        step = step * float(room.max())
+    tight = (step > room) & (step > 0.0)
+    share = float((room[tight] / step[tight]).min()) if tight.any() else 1.0
+    return np.maximum(np.maximum(share, 0.0) * step, direction)

@@ -1,0 +1,160 @@
+"""Global maximum of a piecewise smooth function of one variable that may jump.
+
+Starting from a grid, an interval is refined as long as its optimistic bound beats the best
+value known. Where both ends lie on the same smooth piece (equal ``signature``) and the values
+agree with the slopes, the bound comes from the tangents; elsewhere (a kink, a jump, a curve the
+grid has not resolved) it is the steepest slope seen times the width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from veaat_migration.game.instance import FloatArray
+
+_MAX_LEVELS = 80
+_MAX_POINTS = 4000
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Function values with one-sided slopes and the piece each point lies on, length n."""
+
+    x: FloatArray
+    value: FloatArray
+    slope: FloatArray
+    signature: npt.NDArray[np.int8]
+    """[n, k]: equal rows lie on the same smooth piece"""
+
+    def merged(self, other: Samples) -> Samples:
+        """Both sets of points in ascending order."""
+        x = np.concatenate([self.x, other.x])
+        order = np.argsort(x, kind="stable")
+        return Samples(
+            x[order],
+            np.concatenate([self.value, other.value])[order],
+            np.concatenate([self.slope, other.slope])[order],
+            np.concatenate([self.signature, other.signature])[order],
+        )
+
+
+@dataclass(frozen=True)
+class LineMaximum:
+    """The best point found and what competes with it."""
+
+    x: float
+    value: float
+    rival: float | None
+    """A distant point with practically the same value: the maximum is not the only one."""
+    complete: bool
+    """False if points ran out before every interval was settled."""
+    samples: Samples
+    """All points evaluated, ascending."""
+
+    def value_at(self, x: float) -> float:
+        """The value at a point of the grid."""
+        return float(self.samples.value[np.searchsorted(self.samples.x, x)])
+
+
+def global_maximum(
+    evaluate: Callable[[FloatArray], Samples],
+    grid: FloatArray,
+    *,
+    scale: float,
+    tolerance: float = 1e-13,
+) -> LineMaximum:
+    """Maximise over [grid[0], grid[-1]].
+
+    Args:
+        evaluate: values, slopes and signatures at the given points, in the given order.
+        grid: ascending distinct points.
+        scale: magnitude of the values below which differences mean nothing.
+        tolerance: relative accuracy of the maximal value.
+    """
+    samples = evaluate(grid)
+    span = float(grid[-1] - grid[0])
+    complete = False
+    for _ in range(_MAX_LEVELS):
+        goal = _goal(samples, scale, tolerance)
+        points = _refinement(samples, goal, span)
+        if points.size == 0:
+            complete = True
+            break
+        if samples.x.size + points.size > _MAX_POINTS:
+            break
+        samples = samples.merged(evaluate(points))
+    best = int(np.argmax(samples.value))
+    x, value = float(samples.x[best]), float(samples.value[best])
+    near = samples.value >= value - 1e-10 * max(abs(value), scale)
+    near &= np.abs(samples.x - x) > 1e-3 * max(abs(x), span)
+    rival = float(samples.x[np.argmax(near)]) if near.any() else None
+    return LineMaximum(x, value, rival, complete, samples)
+
+
+def _goal(samples: Samples, scale: float, tolerance: float) -> float:
+    best = float(samples.value.max())
+    return best + tolerance * max(abs(best), scale)
+
+
+def _refinement(samples: Samples, goal: float, span: float) -> FloatArray:
+    """Points inside every interval that might still hold something better than ``goal``."""
+    x, u, du = samples.x, samples.value, samples.slope
+    left, right, width = x[:-1], x[1:], np.diff(x)
+    u_left, u_right, du_left, du_right = u[:-1], u[1:], du[:-1], du[1:]
+    secant = (u_right - u_left) / width
+    same = (samples.signature[1:] == samples.signature[:-1]).all(axis=1)
+    bend = np.abs(du_left - du_right)
+    noise = 1e-12 * np.abs(goal) / width
+    low, high = np.minimum(du_left, du_right), np.maximum(du_left, du_right)
+    smooth = same & (secant >= low - 0.2 * bend - noise) & (secant <= high + 0.2 * bend + noise)
+    steepest = np.maximum(np.maximum(np.abs(du_left), np.abs(du_right)), np.abs(secant))
+    hill = (du_left > 0.0) & (du_right < 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # where the two tangents meet
+        meet = (u_right - u_left - du_right * width) / (du_left - du_right)
+    meet = np.where(hill, np.clip(meet, 0.0, width), 0.5 * width)
+    top = np.maximum(u_left, u_right)
+    bound = np.where(
+        smooth, np.where(hill, u_left + du_left * meet, top), top + width * steepest
+    )
+    promising = (bound > goal) & (width > 4e-16 * np.maximum(np.abs(left), np.abs(right)))
+    if not promising.any():
+        return np.empty(0)
+    peak = _cubic_peak(u_left, u_right, du_left, du_right, width)
+    points = []
+    for k in np.nonzero(promising)[0]:
+        if hill[k]:
+            centre, spread = (peak[k], 0.02) if smooth[k] else (meet[k], 1e-3)
+            margin = spread * width[k]
+            inner = [centre - margin, centre + margin] if smooth[k] else [
+                centre - margin, centre + margin, 0.5 * width[k]
+            ]
+        else:
+            inner = [0.5 * width[k]]
+        for offset in inner:
+            point = left[k] + min(max(offset, 1e-3 * width[k]), 0.999 * width[k])
+            if left[k] < point < right[k]:
+                points.append(point)
+    return np.unique(points)
+
+
+def _cubic_peak(
+    u_left: FloatArray,
+    u_right: FloatArray,
+    du_left: FloatArray,
+    du_right: FloatArray,
+    width: FloatArray,
+) -> FloatArray:
+    """Distance from the left end to the maximum of the cubic through both ends' values and slopes."""
+    secant = (u_right - u_left) / width
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d1 = du_left + du_right - 3.0 * secant
+        d2 = np.sqrt(np.maximum(d1 * d1 - du_left * du_right, 0.0))
+        # minimum of -u in the standard line-search formula
+        share = (du_right - d2 - d1) / (du_right - du_left - 2.0 * d2)
+        peak = width * (1.0 - share)
+    return np.where(np.isfinite(peak), np.clip(peak, 0.0, width), 0.5 * width)

@@ -1,0 +1,87 @@
+"""AVs that answer one after the other with their exact global best responses.
+
+In the additive game every such answer raises the exact potential (docs/model.md), so the
+sequence cannot cycle; it is slow but safe, and is used where the fast path is in doubt.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veaat_migration.game.instance import FloatArray
+from veaat_migration.game.own_constraint import maximise_within
+from veaat_migration.game.own_optimum import maximise
+from veaat_migration.game.own_problem import OwnProblem, Vector
+from veaat_migration.game.replies import PriceBatch
+
+_MAX_ROUNDS = 400
+
+
+def own_problem(batch: PriceBatch, demand: FloatArray, av: int) -> tuple[OwnProblem, float]:
+    """P1 of one AV at ``batch``'s first price vector, and its limit of the transmission delay.
+
+    The limit is infinite without a delay constraint.
+    """
+    game, limit = batch.instance, np.inf
+    weight = [0.0] * game.n_rsus
+    if batch.strained is not None:
+        weight = batch.strained.weight[av].tolist()
+        limit = float(batch.strained.limit[0, av])
+    problem = OwnProblem(
+        satisfaction=float(game.satisfaction[av]),
+        offset=float(game.offset[av]),
+        upper=[game.bandwidth_max] * game.n_rsus,
+        prices=batch.prices[0].tolist(),
+        theta=batch.theta[0].tolist(),
+        social=(game.social[av] @ demand).tolist(),
+        service=game.service.tolist(),
+        weight=weight,
+        multiplicative=batch.multiplicative,
+    )
+    return problem, limit
+
+
+def optimum(problem: OwnProblem, limit: float) -> tuple[Vector, float]:
+    """The exact best response and the multiplier of the delay constraint."""
+    if np.isinf(limit):
+        return maximise(problem), 0.0
+    bandwidth, multiplier, _ = maximise_within(problem, limit)
+    return bandwidth, multiplier
+
+
+def gain(batch: PriceBatch, demand: FloatArray, av: int) -> float:
+    """What AV ``av`` could still gain by its exact best response [money], >= 0 up to rounding.
+
+    An AV that cannot meet its delay constraint has no choice, hence nothing to gain.
+    """
+    if not batch.feasible[0, av]:
+        return 0.0
+    problem, limit = own_problem(batch, demand, av)
+    best, _ = optimum(problem, limit)
+    return problem.value(best) - problem.value(demand[av].tolist())
+
+
+def improve(batch: PriceBatch, demand: FloatArray, av: int) -> bool:
+    """Whether AV ``av`` would gain noticeably by its exact best response."""
+    return gain(batch, demand, av) > 1e-12 * float(batch.instance.satisfaction[av])
+
+
+def settle(batch: PriceBatch, demand: FloatArray) -> tuple[FloatArray, FloatArray, bool]:
+    """Sequential exact best responses from ``demand`` [i, j] until nothing moves.
+
+    Returns:
+        Demand, multipliers [i], and whether it came to rest.
+    """
+    game = batch.instance
+    b, multiplier = demand.copy(), np.zeros(game.n_avs)
+    close = 1e-13 * (game.bandwidth_max + float(np.abs(game.offset).max()))
+    for _ in range(_MAX_ROUNDS):
+        change = 0.0
+        for i in range(game.n_avs):
+            problem, limit = own_problem(batch, b, i)
+            best, multiplier[i] = optimum(problem, limit)
+            change = max(change, float(np.abs(b[i] - best).max()))
+            b[i] = best
+        if change <= close:
+            return b, multiplier, True
+    return b, multiplier, False

@@ -24,6 +24,8 @@ from veaat_migration.protocol.config import FollowerConfig, LeaderConfig
 from veaat_migration.scenario.instance_file import instance_to_mapping
 
 MONITOR, RECORDER, PLAYERS = "round_monitor", "recorder", "players"
+SOLVED_QUICKLY = 60
+"""Pairs of RSU and AV up to which a game is solved while it is played."""
 
 
 class PlanError(VeaatError, ValueError):
@@ -146,6 +148,11 @@ class _Timing:
         )
 
 
+def solved_quickly(instance: GameInstance) -> bool:
+    """Whether the equilibrium is found within a second or so."""
+    return instance.n_avs * instance.n_rsus <= SOLVED_QUICKLY
+
+
 def player_names(instance: GameInstance) -> tuple[list[str], list[str]]:
     """Node names of the leaders and of the followers, in the order of their ids."""
     return (
@@ -201,7 +208,7 @@ def _policies(instance: GameInstance, options: Options) -> dict[str, str]:
 def _solve(instance: GameInstance) -> tuple[FloatArray, FloatArray]:
     from veaat_migration.game.equilibrium import solve  # scipy: only where it is needed
 
-    solution = solve(instance)
+    solution = solve(instance, certify=False)
     return solution.prices, solution.demand
 
 
@@ -260,6 +267,7 @@ def _monitor(instance: GameInstance, options: Options) -> NodeSpec:
     parameters: dict[str, Value] = {
         "instance": json.dumps(instance_to_mapping(instance)),
         "rounds": options.rounds,
+        "equilibrium": solved_quickly(instance),
         "executor": options.executor,
     }
     return NodeSpec(MONITOR, MONITOR, options.namespace, parameters, Part.MONITOR)

@@ -95,6 +95,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="record a bag and analyse it afterwards",
     )  # fmt: skip
     output.add_argument(
+        "--equilibrium", action=argparse.BooleanOptionalAction, default=None,
+        help="compare with the Stackelberg equilibrium (default: for games that are solved "
+        "quickly, up to 60 pairs of RSU and AV)",
+    )  # fmt: skip
+    output.add_argument(
         "--plots", action=argparse.BooleanOptionalAction, default=True, help="draw plots"
     )
 
@@ -104,7 +109,12 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from veaat_migration.bringup.environment import ros_environment
-    from veaat_migration.bringup.plan import Options, make_plan, policies_by_player
+    from veaat_migration.bringup.plan import (
+        Options,
+        make_plan,
+        policies_by_player,
+        solved_quickly,
+    )
     from veaat_migration.bringup.run_folder import RunFolder, default_path
     from veaat_migration.bringup.scenarios import find_scenario
     from veaat_migration.bringup.starter import Ending, Starter
@@ -138,15 +148,16 @@ def run(args: argparse.Namespace) -> int:
     print(f"results in {folder.path}", flush=True)
     outcome = Starter(plan, folder, environment, respawn=args.respawn).run()
     if args.record:
-        _analyse(folder.bag, folder.path, plots=args.plots)
+        equilibrium = solved_quickly(instance) if args.equilibrium is None else args.equilibrium
+        _analyse(folder.bag, folder.path, plots=args.plots, equilibrium=equilibrium)
     if outcome.signal_number is not None:
         return 128 + outcome.signal_number
     return 1 if outcome.deaths or outcome.ending is Ending.FAILED else 0
 
 
-def _analyse(bag: Path, folder: Path, *, plots: bool) -> None:
+def _analyse(bag: Path, folder: Path, *, plots: bool, equilibrium: bool) -> None:
     from veaat_migration.analysis.report import write_report
     from veaat_migration.analysis.summary import format_summary
 
-    report = write_report(bag, folder, plots=plots)
+    report = write_report(bag, folder, plots=plots, equilibrium=equilibrium)
     print(format_summary(report))

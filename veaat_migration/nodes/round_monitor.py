@@ -51,6 +51,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         minimum=0,
     ),
     ParameterSpec(
+        "equilibrium",
+        Kind.BOOL,
+        "solve the game to tell how far from equilibrium the players are; games of more than "
+        "60 pairs of RSU and AV take from seconds to hours",
+        True,
+    ),
+    ParameterSpec(
         "progress_every",
         Kind.INTEGER,
         "without a terminal a line is written every this many rounds; 0: a tenth of rounds",
@@ -103,7 +110,8 @@ class RoundMonitor(ManagedNode):
         subscribe_to(self, msg.Settlement, "settlements", qos.ANSWERS, self._on_settlement)
         subscribe_to(self, msg.NodeStatus, "node_status", qos.ANSWERS, self._on_status)
         self.create_timer(TICK, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        threading.Thread(target=self._solve, daemon=True).start()
+        if values["equilibrium"]:
+            threading.Thread(target=self._solve, daemon=True).start()
 
     def publishers_to_flush(self) -> Sequence[Publisher]:
         """The record wants every round."""
@@ -196,11 +204,11 @@ class RoundMonitor(ManagedNode):
         from veaat_migration.game.equilibrium import solve
 
         try:
-            solution = solve(self._instance)
+            solution = solve(self._instance, certify=False)
         except VeaatError as error:
             self.get_logger().warning(f"no equilibrium to compare with: {error}")
             return
-        self._equilibrium = Utilities(rsu=solution.utility_rsu, av=solution.utility_av)
+        self._equilibrium = Utilities(rsu=solution.leader_utilities, av=solution.follower_utilities)
 
 
 def parse_instance(content: str) -> GameInstance:

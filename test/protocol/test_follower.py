@@ -320,7 +320,8 @@ def test_an_rsu_without_history_is_told_the_round_at_once():
     assert machine.on_offer(offer(1, 2), 0.11) == [bid]
     assert machine.on_offer(offer(1, 2), 0.12) == [bid]
     assert machine.on_offer(offer(3, 2, settled_round=2), 0.13) == []
-    assert machine.on_offer(closing(4, 2), 0.14) == []
+    assert machine.on_offer(offer(6, 1), 0.14) == []
+    assert machine.on_offer(closing(6, 2), 0.15)[0].round == 6
     assert machine.status().retransmissions == 2
 
 

@@ -179,6 +179,11 @@ def test_a_message_whose_fields_raise_is_malformed():
     assert caught.value.reason is M
 
 
+def test_a_bid_for_nobody_is_a_bid():
+    empty = dict.fromkeys(TWO, ())
+    assert take_bid(bid(7, **empty)) == CheckedBid(700, 7, 1, False, (), (), (), (), ())
+
+
 def test_an_array_without_end_is_not_read():
     ids = range(1, MAX_ENTRIES + 2)
     receipt = {"settled_round": 1, "settled_bandwidth": [0.0] * len(ids)}

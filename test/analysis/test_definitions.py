@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from veaat_migration.analysis.definitions import (
@@ -14,7 +12,7 @@ from veaat_migration.analysis.definitions import (
 )
 
 
-def test_a_definition_contains_the_types_it_needs_and_the_comments(types: Any):
+def test_a_definition_contains_the_types_it_needs_and_the_comments():
     text = definition_text("veaat_migration/msg/PriceOffer")
     assert "price of bandwidth [money/MHz]" in text
     for name in ("std_msgs/Header", "builtin_interfaces/Time"):
@@ -43,7 +41,7 @@ def test_a_name_that_is_no_message_type_is_refused(name: str):
 
 
 def test_a_type_that_is_not_installed_is_named():
-    with pytest.raises(DefinitionError, match="no_such_msgs/msg/Thing.*source the workspace"):
+    with pytest.raises(DefinitionError, match=r"no_such_msgs/msg/Thing.*source the workspace"):
         definition_text("no_such_msgs/msg/Thing")
 
 

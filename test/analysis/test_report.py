@@ -15,6 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from veaat_migration.analysis import benchmark
 from veaat_migration.analysis.report import Report, write_report
 from veaat_migration.analysis.summary import format_summary
 from veaat_migration.commands import bag as command
@@ -108,7 +109,7 @@ def test_figures_are_drawn_and_not_blank(game: Any, tmp_path: Path):
     assert all(path.exists() for path in found.files)
 
 
-def test_many_players_still_make_figures(types: Any, tmp_path: Path):
+def test_many_players_still_make_figures(tmp_path: Path):
     from veaat_migration.analysis.history import History
     from veaat_migration.analysis.metrics import Play, Utilities
     from veaat_migration.analysis.plots import write_plots
@@ -168,6 +169,24 @@ def test_without_equilibrium_nothing_is_compared(game: Any, tmp_path: Path):
     assert found.equilibrium is None
     assert found.exploitability is None
     assert found.final_utility_rsu is not None
+
+
+@pytest.mark.parametrize(
+    ("exact", "local", "status", "note"),
+    [(6, 6, "certified", None), (5, 6, "unchecked", "only a local"), (5, 5, None, "left out")],
+)
+def test_large_games_are_compared_as_far_as_it_takes_seconds(
+    game: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    exact: int, local: int, status: str | None, note: str | None,
+):  # fmt: skip
+    monkeypatch.setattr(benchmark, "EXACT_PAIRS", exact)
+    monkeypatch.setattr(benchmark, "LOCAL_PAIRS", local)
+    found = report(game, tmp_path, plots=False)
+    assert found.equilibrium_status == status
+    assert (found.exploitability is not None) == (status == "certified")
+    assert [problem for problem in found.problems if note and note in problem] == found.problems
+    whole = write_report(tmp_path / "bag", tmp_path / "out", plots=False, equilibrium=True)
+    assert whole.equilibrium_status == "certified"
 
 
 def test_findings_reach_the_summary(game: Any, tmp_path: Path):

@@ -13,6 +13,7 @@ import numpy as np
 
 from veaat_migration.analysis.audit import Audit, audit
 from veaat_migration.analysis.bag_writer import OVERRUNS
+from veaat_migration.analysis.benchmark import Effort, Gains, effort_for, gains_of, solved
 from veaat_migration.analysis.history import History, history_of
 from veaat_migration.analysis.metrics import (
     Percentiles,
@@ -33,18 +34,6 @@ from veaat_migration.analysis.storage import BagError
 from veaat_migration.analysis.tables import write_tables
 from veaat_migration.errors import VeaatError
 from veaat_migration.game.instance import FloatArray, GameInstance
-
-
-@dataclass(frozen=True)
-class Gains:
-    """What players could gain by deviating alone, named as in ``veaat solve --json``."""
-
-    rsu_abs: FloatArray
-    """By its best price, the AVs answering [money], shape [R]."""
-    av_abs: FloatArray
-    """By its best response [money], shape [V]."""
-    max_rel: float
-    """Largest gain relative to the player's utility."""
 
 
 @dataclass
@@ -129,7 +118,7 @@ def write_report(
     scenario: Path | str | None = None,
     namespace: str | None = None,
     plots: bool = True,
-    equilibrium: bool = True,
+    equilibrium: bool | None = None,
 ) -> Report:
     """Analyse a bag and write tables (CSV), figures (PNG) and ``report.json``.
 
@@ -140,7 +129,8 @@ def write_report(
         scenario: scenario or instance file to use instead of the game in the bag.
         namespace: namespace of the game; needed only if the bag holds several.
         plots: draw figures.
-        equilibrium: compute the equilibrium and the exploitability of the final play.
+        equilibrium: compute the equilibrium and the exploitability of the final play. None: as
+            far as it takes seconds (``benchmark.effort_for``).
 
     Raises:
         BagError: the bag cannot be read at all, or ``out_dir`` cannot be written.
@@ -160,8 +150,9 @@ def write_report(
     elif instance is not None:
         utilities = utilities_of(instance, history)
         _note_final_utilities(report, history, utilities)
-        if equilibrium:
-            worst = _compare(report, instance, history, utilities)
+        effort = effort_for(instance, equilibrium, problems)
+        if effort is not Effort.NONE:
+            worst = _compare(report, history, utilities, instance, effort)
     if len(history.rounds):
         report.files += write_round_tables(out, history, utilities, worst)
     if plots and len(history.rounds):
@@ -264,41 +255,30 @@ def _note_final_utilities(report: Report, history: History, utilities: Utilities
 
 
 def _compare(
-    report: Report, instance: GameInstance, history: History, utilities: Utilities
+    report: Report,
+    history: History,
+    utilities: Utilities,
+    instance: GameInstance,
+    effort: Effort,
 ) -> FloatArray:
-    """Set the play against the equilibrium; largest absolute deviation of each round, [N]."""
-    from veaat_migration.game.equilibrium import solve
-    from veaat_migration.game.exploitability import exploitability
-
+    """Fill in the comparison with the equilibrium; largest deviation of each round, [N]."""
     worst = np.full(len(history.rounds), np.nan)
-    final = None
-    if report.final_round is not None:
-        final = int(np.flatnonzero(history.rounds == report.final_round)[0])
-        prices, demand = history.prices[final], history.demand[final]
-        gains = exploitability(instance, prices, demand)
-        report.exploitability = Gains(gains.leaders.absolute, gains.followers, gains.largest)
+    final = np.flatnonzero(history.rounds == report.final_round)
+    if effort is Effort.EXACT and len(final):
+        report.exploitability = gains_of(instance, history.prices[final[0]], report.final_demand)
     try:
-        solution = solve(instance)
+        report.equilibrium, report.equilibrium_status = solved(instance, effort)
     except VeaatError as error:
         report.problems.append(f"equilibrium: {error}")
         return worst
-    report.equilibrium = Play(
-        solution.prices, solution.demand, solution.leader_utilities, solution.follower_utilities
-    )
-    report.equilibrium_status = solution.status.value
-    deviation = np.hstack(
-        [
-            deviations(utilities.rsu, solution.leader_utilities),
-            deviations(utilities.av, solution.follower_utilities),
-        ]
-    )
-    if final is not None:
-        report.deviation_rsu = deviation[final, : instance.n_rsus]
-        report.deviation_av = deviation[final, instance.n_rsus :]
-    known = np.isfinite(deviation).any(axis=1)
-    worst[known] = np.nanmax(np.abs(deviation[known]), axis=1)
-    report.converged = convergence_round(history, deviation, report.tolerance)
+    rsu = deviations(utilities.rsu, report.equilibrium.utility_rsu)
+    av = deviations(utilities.av, report.equilibrium.utility_av)
+    if len(final):
+        report.deviation_rsu, report.deviation_av = rsu[final[0]], av[final[0]]
+    both = np.hstack([rsu, av])
+    known = np.isfinite(both).any(axis=1)
+    worst[known] = np.nanmax(np.abs(both[known]), axis=1)
+    report.converged = convergence_round(history, both, report.tolerance)
     if report.converged is not None:
-        since = history.rounds >= report.converged
-        report.worst_since_converged = float(worst[since].max())
+        report.worst_since_converged = float(worst[history.rounds >= report.converged].max())
     return worst

@@ -20,6 +20,7 @@ _REMARKS = {
     "infeasible_followers": "some AVs cannot meet their delay limit at its prices",
     "cycling": "none was found, leaders' best prices chase each other; the nearest is used",
     "not_converged": "none was found; the nearest prices are used",
+    "unchecked": "it was found by local search only",
 }
 """What to know about an equilibrium by the status of its solution."""
 

@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--plots", action=argparse.BooleanOptionalAction, default=True, help="draw figures"
     )
     parser.add_argument(
-        "--equilibrium", action=argparse.BooleanOptionalAction, default=True,
-        help="compare with the Stackelberg equilibrium (very large games: takes minutes)",
+        "--equilibrium", action=argparse.BooleanOptionalAction,
+        help="compare with the Stackelberg equilibrium (default: if that takes seconds)",
     )  # fmt: skip
     parser.add_argument(
         "--tolerance", type=_tolerance, default=0.01, metavar="SHARE",

@@ -78,10 +78,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
 )
 
-_PROFILES = {
-    "price_offers": qos.OFFERS,
-    "game_instance": qos.LATCHED,
-}
+_OFFERED = {"price_offers": qos.OFFER, "game_instance": qos.LATCHED}
+"""What the publishers of topics other than qos.ANSWERS offer."""
 _FOREIGN = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=DEPTH,
@@ -134,20 +132,21 @@ class Recorder(ManagedNode):
         self._announce(text(values, "ready_file"))
 
     def _record(self, name: str, kind: str, message_class: Any, definition: str) -> None:
-        profile = _profile(name)
+        foreign = name not in GAME_TOPICS and name != DIAGNOSTICS_TOPIC
+        offered = _FOREIGN if foreign else _OFFERED.get(name, qos.ANSWERS)
         topic = self._bag.add_topic(
             self.resolve_topic_name(name),
             kind,
             definition=definition,
             type_hash=type_hash(kind),
-            qos=[qos_metadata(profile)],
+            qos=[qos_metadata(offered)],
         )
 
         self._inputs[topic] = self.create_subscription(
             message_class,
             name,
             _never_called,
-            profile,
+            _deep(offered),
             raw=True,
             callback_group=self._group,
             # An event in the wait set wakes the executor for every message too.
@@ -253,15 +252,13 @@ def _message_class(message_type: str) -> Any:
         ) from error
 
 
-def _profile(name: str) -> QoSProfile:
-    if name not in GAME_TOPICS and name != DIAGNOSTICS_TOPIC:
-        return _FOREIGN
-    profile = _PROFILES.get(name, qos.ANSWERS)
+def _deep(offered: QoSProfile) -> QoSProfile:
+    """The subscription for a publisher's profile, with room for what waits."""
     return QoSProfile(
-        history=profile.history,
+        history=HistoryPolicy.KEEP_LAST,
         depth=DEPTH,
-        reliability=profile.reliability,
-        durability=profile.durability,
+        reliability=offered.reliability,
+        durability=offered.durability,
     )
 
 
@@ -279,7 +276,7 @@ def qos_metadata(profile: QoSProfile) -> dict[str, Any]:
         "durability": profile.durability.short_key,
         "deadline": duration(profile.deadline),
         "lifespan": duration(profile.lifespan),
-        "liveliness": profile.liveliness.short_key,
+        "liveliness": "automatic",  # nobody asks for another one
         "liveliness_lease_duration": duration(profile.liveliness_lease_duration),
         "avoid_ros_namespace_conventions": profile.avoid_ros_namespace_conventions,
     }

@@ -152,9 +152,10 @@ def _check_charges(recording: Recording, result: Audit) -> None:
 def _check_receipts(
     recording: Recording, accounts: dict[tuple[int, int], Any], result: Audit
 ) -> None:
+    offers = [received.message for received in recording.messages["price_offers"]]
+    last_words = _last_offers(offers)
     seen: set[tuple[int, int]] = set()
-    for received in recording.messages["price_offers"]:
-        m = received.message
+    for m in offers:
         key = int(m.rsu_id), int(m.settled_round)
         if not m.settled_round or key in seen:
             continue
@@ -162,11 +163,24 @@ def _check_receipts(
         where = f"round {m.settled_round}, RSU {m.rsu_id}"
         account = accounts.get(key)
         if account is None:
-            result.add("missing_settlement", where)
+            died = (int(m.rsu_id), int(m.session), int(m.round)) in last_words
+            result.add("missing_settlement", where + (" (its last words)" if died else ""))
         elif _amounts(m.settled_av_ids, m.settled_bandwidth) != _amounts(
             account.av_ids, account.bandwidth
         ):
             result.add("receipt_differs", where)
+
+
+def _last_offers(offers: list[Any]) -> set[tuple[int, int, int]]:
+    """(RSU, session, round) of the last offer in each life.
+
+    An RSU that is killed right after it has not published the settlement, which comes second.
+    """
+    last: dict[tuple[int, int], int] = {}
+    for m in offers:
+        key = int(m.rsu_id), int(m.session)
+        last[key] = max(last.get(key, 0), int(m.round))
+    return {(*key, round_) for key, round_ in last.items()}
 
 
 def _amounts(av_ids: Any, bandwidth: Any) -> dict[int, float]:

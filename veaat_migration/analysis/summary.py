@@ -103,7 +103,8 @@ def _players(report: Report) -> Iterator[str]:
     yield from _aligned([header, *(rows[k] for k in shown_rsus), *(av_rows[k] for k in shown_avs)])
     hidden = len(rows) + len(av_rows) - len(shown_rsus) - len(shown_avs)
     if hidden:
-        yield f"  ({hidden} players closer to equilibrium are in utilities.csv)"
+        which = "players" if report.deviation_rsu is None else "players closer to equilibrium"
+        yield f"  ({hidden} more {which} are in utilities.csv)"
     if gains is not None:
         yield (
             f"Exploitability: deviating alone, no player could gain more than "

@@ -47,6 +47,12 @@ def more_than_bid(game: Any) -> None:
     offer.settled_bandwidth = message.bandwidth
 
 
+def other_price(game: Any) -> None:
+    message = settlement(game, 7, 2)
+    message.price *= 1.1
+    message.payment = message.matching_probability * message.price * message.bandwidth
+
+
 def no_bid(game: Any) -> None:
     game.remove("bandwidth_bids", lambda m: (m.round, m.av_id) == (7, 3))
 
@@ -71,6 +77,7 @@ def other_receipt(game: Any) -> None:
         (overcharge, {"wrong_payment": 1}),
         (wrong_share, {"wrong_payment": 3}),
         (more_than_bid, {"charge_differs_from_bid": 1}),
+        (other_price, {"charge_differs_from_bid": 3}),
         (no_bid, {"charge_without_bid": 2}),
         (settled_twice, {"duplicate_settlement": 1}),
         (never_settled, {"missing_settlement": 1}),

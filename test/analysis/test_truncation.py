@@ -88,6 +88,14 @@ def test_messages_of_an_unfinished_chunk_are_kept(recorded: Recorded, tmp_path: 
     assert len(read_times(path)) > recorded.flushed_within(size)
 
 
+@pytest.mark.parametrize("recorded", ["none"], indirect=True)
+def test_a_record_that_claims_to_be_huge_ends_the_file(recorded: Recorded, tmp_path: Path):
+    path = tmp_path / "huge.mcap"
+    claim = b"\x06" + (2**62).to_bytes(8, "little") + b"rest"
+    path.write_bytes(recorded.content[: recorded.sizes[3]] + claim)
+    assert len(read_times(path)) == recorded.written[3]
+
+
 @pytest.mark.parametrize("recorded", ["none", "zstd"], indirect=True)
 @given(position=st.floats(0.0, 1.0, exclude_max=True), flip=st.integers(1, 255))
 @settings(deadline=None, max_examples=60)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from veaat_migration.analysis import benchmark
+from veaat_migration.analysis import benchmark, summary
 from veaat_migration.analysis.report import Report, write_report
 from veaat_migration.analysis.summary import format_summary
 from veaat_migration.commands import bag as command
@@ -194,6 +194,20 @@ def test_findings_reach_the_summary(game: Any, tmp_path: Path):
     text = format_summary(report(game, tmp_path, plots=False, equilibrium=False))
     assert "2 x an AV is charged, but no bid" in text
     assert "round 7, RSU 1, AV 3" in text
+
+
+def test_of_many_players_the_furthest_from_equilibrium_are_listed(
+    game: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(summary, "SHOWN_PLAYERS", 1)
+    found = report(game, tmp_path, plots=False)
+    found.deviation_rsu = np.array([0.001, -0.2])
+    found.deviation_av = np.array([0.0, 0.3, 0.1])
+    text = format_summary(found)
+    assert "RSU 2" in text
+    assert "AV 2" in text
+    assert "RSU 1 " not in text
+    assert "(3 more players closer to equilibrium are in utilities.csv)" in text
 
 
 def test_an_output_that_cannot_be_written_is_named(game: Any, tmp_path: Path):

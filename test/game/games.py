@@ -79,3 +79,17 @@ def with_changes(game: GameInstance, **changes: object) -> GameInstance:
         "externality": game.externality,
     }
     return GameInstance.create(**(fields | changes))  # type: ignore[arg-type]
+
+
+def dropout_game(seed: int) -> GameInstance:
+    """AVs of very different means: leaders may serve all cheaply or a few dearly."""
+    rng = np.random.default_rng(seed)
+    v, r = int(rng.integers(2, 5)), int(rng.integers(1, 3))
+    return GameInstance.create(
+        satisfaction=rng.uniform(3, 60, v),
+        offset=rng.uniform(0.5, 2.5, v),
+        quality=rng.uniform(0.5, 1.5, r),
+        cost=rng.uniform(0.3, 3.0, r),
+        price_max=30.0,
+        bandwidth_max=float(rng.choice([10, 50])),
+    )

@@ -7,6 +7,7 @@ returns. Pure: no ROS, no files, no processes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -26,6 +27,9 @@ from veaat_migration.scenario.instance_file import instance_to_mapping
 MONITOR, RECORDER, PLAYERS = "round_monitor", "recorder", "players"
 SOLVED_QUICKLY = 60
 """Pairs of RSU and AV up to which a game is solved while it is played."""
+
+
+_NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 
 
 class PlanError(VeaatError, ValueError):
@@ -200,6 +204,11 @@ def _policies(instance: GameInstance, options: Options) -> dict[str, str]:
     for number, value in (("rounds", options.rounds), ("seed", options.seed)):
         if value < 0:
             raise PlanError(f"{number}: must be >= 0, got {value}")
+    if not _NAMESPACE.fullmatch(options.namespace):
+        raise PlanError(
+            "namespace: must be names of letters, digits and _ such as /veaat or /town/veaat, "
+            f"got {options.namespace!r}"
+        )
     if not 0 <= options.period <= 3600:
         raise PlanError(f"period: must be between 0 and 3600 s, got {options.period:g}")
     return policies

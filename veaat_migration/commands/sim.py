@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{scenario.stem}: {instance.n_rsus} RSUs, {instance.n_avs} AVs; {about_domain}")
     print(f"results in {folder.path}", flush=True)
     outcome = Starter(plan, folder, environment, respawn=args.respawn).run()
-    if args.record:
+    if args.record and folder.bag.exists():
         equilibrium = solved_quickly(instance) if args.equilibrium is None else args.equilibrium
         _analyse(folder.bag, folder.path, plots=args.plots, equilibrium=equilibrium)
     if outcome.signal_number is not None:

@@ -275,7 +275,7 @@ class Simulation:
 
 @pytest.fixture
 def simulate(tmp_path: Path) -> Iterator[Callable[..., Simulation]]:
-    """Start ``veaat sim``: ``simulate("--rounds", "5", VARIABLE="value")``, in a domain it finds."""
+    """Start ``veaat sim`` in a domain it finds: ``simulate("--rounds", "5", VARIABLE="value")``."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
         environment.pop(name, None)

@@ -7,6 +7,7 @@ Stop it with Ctrl-C; 'veaat bag DIR' analyses the bag.
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
+
 from veaat_migration.analysis.topics import DIAGNOSTICS_TOPIC, GAME_TOPICS
 from veaat_migration.bringup.scenarios import find_config
 

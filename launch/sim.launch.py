@@ -1,6 +1,6 @@
 """Plays a game: one process per RSU and AV (or one for all), a monitor, and a recorder.
 
-The same plan as ``veaat sim``; arguments: ``ros2 launch veaat_migration sim.launch.py --show-args``.
+The same plan as ``veaat sim``. Arguments: ``ros2 launch veaat_migration sim.launch.py -s``.
 """
 
 import os
@@ -17,6 +17,7 @@ from launch.actions import (
 )
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
 from veaat_migration.bringup.plan import (
     NodeSpec,
     Options,
@@ -113,8 +114,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     from veaat_migration.scenario.load import load_game
 
     value = {
-        argument.name: LaunchConfiguration(argument.name).perform(context)
-        for argument in ARGUMENTS
+        argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS
     }
     scenario = find_scenario(value["scenario"])
     bag = Path(value["bag"] or f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{scenario.stem}/bag")

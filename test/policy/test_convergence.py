@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from veaat_migration.game.equilibrium import solve
 
+from veaat_migration.game.equilibrium import solve
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.game.profiles import follower_profile, leader_profile
 from veaat_migration.game.utilities import follower_utilities, leader_utilities

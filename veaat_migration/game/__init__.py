@@ -1,4 +1,4 @@
-"""The migration game of the paper's Sections III and IV: definitions, followers, leaders, equilibrium.
+"""The migration game of the paper's Sections III and IV, and its equilibrium.
 
 Imports numpy and scipy only.
 """

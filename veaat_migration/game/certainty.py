@@ -31,8 +31,11 @@ class Box:
         self.low = np.zeros(shape)
         self.high = np.full(shape, batch.cap)
         self.parts = [
-            (np.maximum(sign * game.social, 0.0), np.maximum(sign * batch.instance.service, 0.0),
-             np.maximum(sign * (batch.link if batch.multiplicative else batch.pair), 0.0))
+            (
+                np.maximum(sign * game.social, 0.0),
+                np.maximum(sign * batch.instance.service, 0.0),
+                np.maximum(sign * (batch.link if batch.multiplicative else batch.pair), 0.0),
+            )
             for sign in (1.0, -1.0)
         ]
 
@@ -55,10 +58,9 @@ class Box:
     def _bonus(self, favourable: FloatArray, adverse: FloatArray) -> FloatArray:
         """Sum of couplings with positive ones taken at ``favourable``, negative at ``adverse``."""
         (zeta, eta, pair), (zeta_minus, eta_minus, pair_minus) = self.parts
-        if self.social is None:
+        total = self.social
+        if total is None:
             total = zeta @ favourable - zeta_minus @ adverse
-        else:
-            total = self.social
         if self.batch.multiplicative:
             bonus: FloatArray = total + favourable @ eta - adverse @ eta_minus
         else:
@@ -70,7 +72,8 @@ class Box:
         (_, _, link), (_, _, link_minus) = self.parts
         logs = [np.log(np.maximum(b + self.batch.offset, 1e-300)) for b in (favourable, adverse)]
         linked: FloatArray = logs[0] @ link.transpose(0, 2, 1)
-        return linked - logs[1] @ link_minus.transpose(0, 2, 1)
+        against: FloatArray = logs[1] @ link_minus.transpose(0, 2, 1)
+        return linked - against
 
     def contract(self, multiplier: FloatArray | None, tight: BoolArray) -> None:
         """Shrink the box around all points that answer themselves.
@@ -91,9 +94,7 @@ class Box:
             if change <= 1e-3 * (high - low).max() + 1e-14 * self.batch.cap:
                 break
 
-    def _answer(
-        self, a: FloatArray, x: FloatArray, multiplier: FloatArray | None
-    ) -> FloatArray:
+    def _answer(self, a: FloatArray, x: FloatArray, multiplier: FloatArray | None) -> FloatArray:
         batch = self.batch
         a = np.maximum(a, 1e-12 * batch.delta)
         if multiplier is not None and batch.strained is not None and multiplier.any():
@@ -134,9 +135,7 @@ class Box:
         return zeta * near[:, :, None, :]
 
 
-def own_optimum_certain(
-    batch: PriceBatch, demand: FloatArray, multiplier: FloatArray
-) -> BoolArray:
+def own_optimum_certain(batch: PriceBatch, demand: FloatArray, multiplier: FloatArray) -> BoolArray:
     """Whether a demand that answers itself is surely the AV's global best response, [n, i].
 
     The other AVs are held at ``demand``. With a binding delay constraint the multiplier is held

@@ -69,9 +69,7 @@ def paper_closed_form(instance: GameInstance) -> FloatArray:
     return _fixed_point(instance, aggregates)
 
 
-def symmetric_price(
-    *, n_rsus: int, cost: float, satisfaction: float, offset: float
-) -> float:
+def symmetric_price(*, n_rsus: int, cost: float, satisfaction: float, offset: float) -> float:
     """Price of R equal leaders in the uncoupled game, from its polynomial in y = 1 / p.
 
     (2R - 1) c A y^2 - (R - 1)(A + c E) y - E = 0 with A, E summed over the AVs; bounds not
@@ -104,7 +102,7 @@ def _fixed_point(instance: GameInstance, aggregates: _Aggregates) -> FloatArray:
     cost = np.maximum(instance.cost.mean(axis=0), 1e-9 * instance.price_max)
     low = np.maximum(instance.price_min, 1e-9 * instance.price_max)
     quality = instance.quality
-    prices = np.minimum(2.0 * cost, instance.price_max)
+    prices: FloatArray = np.minimum(2.0 * cost, instance.price_max)
     for _ in range(_MAX_ROUNDS):
         before = prices.copy()
         satisfaction, offset = aggregates(prices)

@@ -16,9 +16,9 @@ from veaat_migration.game.exploitability import Exploitability, exploitability, 
 from veaat_migration.game.followers import Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.leader import price_bounds
-from veaat_migration.game.price_search import local_equilibrium
 from veaat_migration.game.leader_search import Found, find
 from veaat_migration.game.matching import matching_probability
+from veaat_migration.game.price_search import local_equilibrium
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 
 TOLERANCE = 1e-9
@@ -233,7 +233,7 @@ def _solution(
 def _with_other_demand(
     instance: GameInstance, prices: FloatArray, demand: FloatArray, tolerance: float
 ) -> list[Equilibrium]:
-    """The AVs' other equilibrium at the same prices, and the leaders' equilibrium that goes with it."""
+    """The AVs' other equilibrium at these prices, and the leaders' equilibrium with it."""
     high = follower_equilibria(instance, prices, "high").demand[0]
     if np.abs(high - demand).max() <= 1e-9 * instance.bandwidth_max:
         return []
@@ -241,9 +241,7 @@ def _with_other_demand(
     others = [_equilibrium(instance, prices, gains.largest, "high")]
     found = find(instance, prices, tolerance, "high")
     if found.gains.largest <= tolerance and not _close(found.gains.prices, prices):
-        others.append(
-            _equilibrium(instance, found.gains.prices, found.gains.largest, "high")
-        )
+        others.append(_equilibrium(instance, found.gains.prices, found.gains.largest, "high"))
     return others
 
 

@@ -90,17 +90,13 @@ def _scale(instance: GameInstance) -> float:
     return float(instance.bandwidth_max + np.abs(instance.offset).max())
 
 
-def _own_optima(
-    batch: PriceBatch, demand: FloatArray, multiplier: FloatArray
-) -> BoolArray:
+def _own_optima(batch: PriceBatch, demand: FloatArray, multiplier: FloatArray) -> BoolArray:
     """Whether every AV's demand is surely its global best response, [n]."""
     certain = own_optimum_certain(batch, demand, multiplier)
-    good = certain.all(axis=1)
+    good: BoolArray = np.asarray(certain.all(axis=1))
     for n in np.nonzero(~good)[0]:
         one = batch.take(np.array([n]))
-        good[n] = not any(
-            improve(one, demand[n], i) for i in np.nonzero(~certain[n])[0]
-        )
+        good[n] = not any(improve(one, demand[n], int(i)) for i in np.nonzero(~certain[n])[0])
     return good
 
 
@@ -122,31 +118,36 @@ def _solve(
     batch: PriceBatch, demand: FloatArray, *, sweeps: int = _SWEEPS_FIRST
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Fixed point of the reply map for every price vector, from ``demand``."""
-    scale = _scale(batch.instance)
+    scale, floor = _scale(batch.instance), _floor(batch.instance)
     result, multiplier = demand.copy(), np.zeros(demand.shape[:2])
     converged = np.zeros(len(batch), dtype=bool)
     todo, now, b = np.arange(len(batch)), batch, demand
     unique = surely_unique(batch)
     reply = now.reply(b)
     previous = np.full(len(batch), np.inf)
+    pace, heading = np.ones(len(batch)), np.zeros_like(b)
     for step in range(_MAX_STEPS):
-        error = np.abs(reply.demand - b).max(axis=(1, 2))
+        change = reply.demand - b
+        error = np.abs(change).max(axis=(1, 2))
         result[todo], multiplier[todo] = reply.demand, reply.multiplier
         stalled = (error <= 1e-11 * scale) & (error >= 0.5 * previous)
         done = (error <= 2e-15 * scale) | stalled
         if done.any():
             converged[todo[done]] = True
             keep = ~done
-            todo, b, error, unique = todo[keep], b[keep], error[keep], unique[keep]
-            if not todo.size:
+            if not keep.any():
                 break
+            todo, b, error, change = todo[keep], b[keep], error[keep], change[keep]
+            unique, pace, heading = unique[keep], pace[keep], heading[keep]
             now, reply = batch.take(todo), reply.take(keep)
         previous = error
-        plain = reply.demand if step < _MAX_STEPS // 3 else 0.5 * (reply.demand + b)
         if step < sweeps:
-            b, reply = plain, now.reply(plain, reply.multiplier)
+            b = reply.demand
+            reply = now.reply(b, reply.multiplier)
             continue
         target, allowed, trusted = _newton(now, b, reply, scale, unique)
+        pace, heading = _pace(pace, heading, change)
+        plain = np.clip(b + pace[:, None, None] * change, floor, now.cap)
         b_new = np.where(allowed[:, None, None], target, plain)
         reply_new = now.reply(b_new, reply.multiplier)
         worse = np.abs(reply_new.demand - b_new).max(axis=(1, 2)) > 0.9 * error
@@ -156,6 +157,20 @@ def _solve(
             reply_new = now.reply(b_new, reply.multiplier)
         b, reply = b_new, reply_new
     return result, multiplier, converged
+
+
+def _pace(
+    pace: FloatArray, heading: FloatArray, change: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Plain replies go twice as far each time they keep their direction, half as far if it turns.
+
+    They creep where two equilibria have just merged and vanished, and they oscillate between
+    substitutes; this helps both.
+    """
+    along = (heading * change).sum(axis=(1, 2))
+    size = np.sqrt((heading**2).sum(axis=(1, 2)) * (change**2).sum(axis=(1, 2)))
+    pace = np.where(along > 0.8 * size, 2.0 * pace, np.where(along < 0.0, 0.5, 1.0))
+    return np.minimum(pace, 1e6), change
 
 
 def _newton(
@@ -178,19 +193,23 @@ def _newton(
     rising = np.zeros(n, dtype=bool)
     if not unique.all():
         slack = 1e-9 * scale
-        rising = ~unique & (direction >= -slack).all(axis=1)
+        rising = ~unique & (direction >= -slack).all(axis=1) & _complementary(batch.instance)
         falling = ~unique & ~rising & (direction <= slack).all(axis=1)
         allowed &= ~falling | (step <= direction + slack).all(axis=1)
         for k in np.nonzero(rising)[0]:
             room = cap - demand[k].ravel()
-            step[k] = _rising_step(matrix[k], direction[k], step[k], room)
+            step[k] = _rising_step(matrix[k], direction[k], step[k], room, 1e-13 * scale)
             allowed[k] = True
     target = demand + step.reshape(demand.shape)
     return np.clip(target, floor, cap), allowed, rising
 
 
 def _rising_step(
-    matrix: FloatArray, direction: FloatArray, step: FloatArray, room: FloatArray
+    matrix: FloatArray,
+    direction: FloatArray,
+    step: FloatArray,
+    room: FloatArray,
+    rounding: float,
 ) -> FloatArray:
     """A long step up that does not pass over the least equilibrium, for complements.
 
@@ -200,7 +219,7 @@ def _rising_step(
     go there along the dominant eigenvector of G'.
     """
     direction = np.maximum(direction, 0.0)
-    if not np.isfinite(step).all() or (step < direction - 1e-12 * np.abs(direction).max()).any():
+    if not np.isfinite(step).all() or step.min() < -max(rounding, 1e-6 * np.abs(step).max()):
         step = direction
         for _ in range(50):
             grown = step - matrix @ step + direction * 1e-3
@@ -208,4 +227,9 @@ def _rising_step(
         step = step * float(room.max())
     tight = (step > room) & (step > 0.0)
     share = float((room[tight] / step[tight]).min()) if tight.any() else 1.0
-    return np.maximum(np.maximum(share, 0.0) * step, direction)
+    longer: FloatArray = np.maximum(max(share, 0.0) * step, direction)
+    return longer
+
+
+def _complementary(instance: GameInstance) -> bool:
+    return bool(instance.social.min() >= 0.0 and instance.service.min() >= 0.0)

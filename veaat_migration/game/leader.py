@@ -46,9 +46,7 @@ def payoffs(
     margin = p[:, None, :] - instance.cost
     income = (demand * margin).sum(axis=1)
     own = np.einsum("nijj->nij", response)
-    slope = theta * (
-        (demand + own * margin).sum(axis=1) - (1.0 - theta) / p * income
-    )
+    slope = theta * ((demand + own * margin).sum(axis=1) - (1.0 - theta) / p * income)
     state = np.where(reply.flexibility > 0.0, 0, np.where(demand > 0.0, 1, -1))
     signature = state.reshape(len(p), -1)
     if reply.pull is not None:
@@ -86,9 +84,7 @@ def best_price(
         vectors = np.repeat(prices[None], len(points), axis=0)
         vectors[:, rsu] = points
         result = payoffs(instance, vectors, start, thorough=thorough)
-        return Samples(
-            points, result.profit[:, rsu], result.slope[:, rsu], result.signature
-        )
+        return Samples(points, result.profit[:, rsu], result.slope[:, rsu], result.signature)
 
     lowest, highest = (float(bound[rsu]) for bound in price_bounds(instance))
     here = float(prices[rsu])

@@ -60,9 +60,7 @@ def _close(a: FloatArray, b: FloatArray) -> bool:
     return bool(np.abs(a / b - 1.0).max() <= 1e-6)
 
 
-def _take_turns(
-    instance: GameInstance, best: LeaderGains, tolerance: float, start: Start
-) -> Found:
+def _take_turns(instance: GameInstance, best: LeaderGains, tolerance: float, start: Start) -> Found:
     """Global best prices in turn; a revisited point halves the steps."""
     p, share, cycling = best.prices.copy(), 1.0, False
     history: list[FloatArray] = []

@@ -80,7 +80,7 @@ def global_maximum(
     complete = False
     for _ in range(_MAX_LEVELS):
         goal = _goal(samples, scale, tolerance)
-        points = _refinement(samples, goal, span)
+        points = _refinement(samples, goal)
         if points.size == 0:
             complete = True
             break
@@ -100,7 +100,7 @@ def _goal(samples: Samples, scale: float, tolerance: float) -> float:
     return best + tolerance * max(abs(best), scale)
 
 
-def _refinement(samples: Samples, goal: float, span: float) -> FloatArray:
+def _refinement(samples: Samples, goal: float) -> FloatArray:
     """Points inside every interval that might still hold something better than ``goal``."""
     x, u, du = samples.x, samples.value, samples.slope
     left, right, width = x[:-1], x[1:], np.diff(x)
@@ -118,9 +118,7 @@ def _refinement(samples: Samples, goal: float, span: float) -> FloatArray:
         meet = (u_right - u_left - du_right * width) / (du_left - du_right)
     meet = np.where(hill, np.clip(meet, 0.0, width), 0.5 * width)
     top = np.maximum(u_left, u_right)
-    bound = np.where(
-        smooth, np.where(hill, u_left + du_left * meet, top), top + width * steepest
-    )
+    bound = np.where(smooth, np.where(hill, u_left + du_left * meet, top), top + width * steepest)
     promising = (bound > goal) & (width > 4e-16 * np.maximum(np.abs(left), np.abs(right)))
     if not promising.any():
         return np.empty(0)
@@ -130,9 +128,11 @@ def _refinement(samples: Samples, goal: float, span: float) -> FloatArray:
         if hill[k]:
             centre, spread = (peak[k], 0.02) if smooth[k] else (meet[k], 1e-3)
             margin = spread * width[k]
-            inner = [centre - margin, centre + margin] if smooth[k] else [
-                centre - margin, centre + margin, 0.5 * width[k]
-            ]
+            inner = (
+                [centre - margin, centre + margin]
+                if smooth[k]
+                else [centre - margin, centre + margin, 0.5 * width[k]]
+            )
         else:
             inner = [0.5 * width[k]]
         for offset in inner:
@@ -149,7 +149,7 @@ def _cubic_peak(
     du_right: FloatArray,
     width: FloatArray,
 ) -> FloatArray:
-    """Distance from the left end to the maximum of the cubic through both ends' values and slopes."""
+    """Distance from the left end to the maximum of the cubic through values and slopes."""
     secant = (u_right - u_left) / width
     with np.errstate(divide="ignore", invalid="ignore"):
         d1 = du_left + du_right - 3.0 * secant

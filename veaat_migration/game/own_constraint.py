@@ -108,10 +108,8 @@ def _first_guess(problem: OwnProblem, limit: float) -> float:
 
 
 def _strain_slope(problem: OwnProblem, b: Vector, multiplier: float) -> float:
-    """d strain / d multiplier with the demands re-optimised (implicit differentiation)."""
-    free = [
-        j for j in range(problem.size) if problem.lower[j] < b[j] < problem.upper[j]
-    ]
+    """D strain / d multiplier with the demands re-optimised (implicit differentiation)."""
+    free = [j for j in range(problem.size) if problem.lower[j] < b[j] < problem.upper[j]]
     if not free:
         return 0.0
     matrix = slopes(problem, b, multiplier)[1][np.ix_(free, free)]

@@ -66,7 +66,7 @@ def _dominant(problem: OwnProblem, low: Vector, high: Vector, multiplier: float)
     """Whether own curvature outweighs the couplings row by row (enough for concavity)."""
     span = range(problem.size)
     for j in span:
-        links = sum(problem.curvature(j, s, low, high) for s in span if s != j)
+        links = sum(problem.curvature(j, s, low) for s in span if s != j)
         if links and _own_curvature(problem, j, low, high, multiplier) <= 1.001 * links:
             return False
     return True
@@ -94,10 +94,7 @@ def is_concave(problem: OwnProblem, low: Vector, high: Vector, multiplier: float
             problem.coefficient_bounds(j, low, high)[0] > 0.0 for j in free
         )
     links = np.array(
-        [
-            [problem.curvature(j, s, low, high) if s != j else 0.0 for s in free]
-            for j in free
-        ]
+        [[problem.curvature(j, s, low) if s != j else 0.0 for s in free] for j in free]
     )
     own = np.array([_own_curvature(problem, j, low, high, multiplier) for j in free])
     if not np.all(np.isfinite(own)) or own.min() <= 0.0:
@@ -134,9 +131,7 @@ def climb(
     return b
 
 
-def _newton(
-    problem: OwnProblem, low: Vector, high: Vector, multiplier: float, b: Vector
-) -> Vector:
+def _newton(problem: OwnProblem, low: Vector, high: Vector, multiplier: float, b: Vector) -> Vector:
     """One Newton step on the demands strictly inside the box; unchanged if it leaves it."""
     free = [j for j in range(problem.size) if low[j] < b[j] < high[j]]
     if len(free) < 2:

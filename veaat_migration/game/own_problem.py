@@ -20,7 +20,8 @@ and this code answers price offers on the vehicle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, log
+from itertools import pairwise
+from math import inf, log, sqrt
 
 Vector = list[float]
 _LOG_FLOOR = -745.0
@@ -85,9 +86,7 @@ class OwnProblem:
         if self.coupled:
             ratio = [[theta[s] / theta[j] for s in span] for j in span]
             self.pair = [[service[j][s] * (1.0 + ratio[j][s]) for s in span] for j in span]
-            self.log_coupling = [
-                [factor * service[j][s] * ratio[j][s] for s in span] for j in span
-            ]
+            self.log_coupling = [[factor * service[j][s] * ratio[j][s] for s in span] for j in span]
         else:
             self.pair = self.log_coupling = []
 
@@ -131,7 +130,7 @@ class OwnProblem:
         return delta * scale_low, delta * scale_high, price_low, price_high
 
     def answer(self, j: int, a: float, x: float, multiplier: float = 0.0) -> float:
-        """The best b_j for given A_j = ``a`` and x_j = ``x``; rises with ``a``, falls with ``x``."""
+        """The best b_j for A_j = ``a`` and x_j = ``x``; rises with ``a``, falls with ``x``."""
         low, high = self.lower[j], self.upper[j]
         strain = multiplier * self.weight[j]
         if a <= 0.0:
@@ -147,7 +146,7 @@ class OwnProblem:
     def _strained_root(self, a: float, x: float, strain: float, low: float, high: float) -> float:
         """Root of a / (b + E) + strain / b^2 = x: Newton in 1 / b, kept inside a bracket."""
         offset = self.offset
-        b = max(low, min(high, (strain / x) ** 0.5))
+        b = max(low, min(high, sqrt(strain / x)))
         for _ in range(80):
             if b + offset <= 0.0 or b <= 0.0:
                 b = 0.5 * (low + high)
@@ -168,13 +167,13 @@ class OwnProblem:
         return b
 
     def _answer_without_satisfaction(self, j: int, a: float, x: float, strain: float) -> float:
-        """Satisfaction falls with bandwidth (multiplicative, strong substitutes): rare, no hurry."""
+        """Satisfaction falls with bandwidth (strong multiplicative substitutes): rare."""
         low, high = self.lower[j], self.upper[j]
         candidates = [low, high] if strain == 0.0 or low > 0.0 else [high]
         if strain > 0.0:
             edges = [low + (high - low) * (k / 64.0) ** 3 for k in range(65)]
-            for left, right in zip(edges, edges[1:], strict=False):
-                candidates.append(self._bisect(a, x, strain, left, right))
+            spans = pairwise(edges)
+            candidates += [self._bisect(a, x, strain, left, right) for left, right in spans]
         return max(candidates, key=lambda b: self._partial_value(a, x, strain, b))
 
     def _bisect(self, a: float, x: float, strain: float, low: float, high: float) -> float:
@@ -212,7 +211,7 @@ class OwnProblem:
         return total
 
     def strain(self, b: Vector) -> float:
-        """sum_j theta_j w_j / b_j, the part of the expected delay that bandwidth can shorten [s]."""
+        """sum_j theta_j w_j / b_j: the expected delay that bandwidth can shorten [s]."""
         total = 0.0
         for theta, weight, value in zip(self.theta, self.weight, b, strict=True):
             if weight:
@@ -221,8 +220,8 @@ class OwnProblem:
                 total += theta * weight / value
         return total
 
-    def curvature(self, j: int, s: int, low: Vector, high: Vector) -> float:
-        """Greatest |d2U / (db_j db_s)| / theta_j over the box, j != s."""
+    def curvature(self, j: int, s: int, low: Vector) -> float:
+        """Greatest |d2U / (db_j db_s)| / theta_j over a box from ``low`` upwards, j != s."""
         if not self.multiplicative:
             return abs(self.pair[j][s])
         near_j, near_s = low[j] + self.offset, low[s] + self.offset

@@ -50,9 +50,7 @@ def _newton(instance: GameInstance, prices: FloatArray, start: Start) -> LocalPr
     best, best_size, since = p, np.inf, 0
     for iteration in range(1, _NEWTON_STEPS + 1):
         steps = np.where(p * (1.0 + _STEP) <= high, _STEP, -_STEP) * p
-        result = payoffs(
-            instance, np.vstack([p, p + np.diag(steps)]), start, thorough=False
-        )
+        result = payoffs(instance, np.vstack([p, p + np.diag(steps)]), start, thorough=False)
         slope = result.slope[0]
         held = ((p <= low) & (slope <= 0.0)) | ((p >= high) & (slope >= 0.0))
         # slopes as elasticities of the profit, so that leaders are comparable

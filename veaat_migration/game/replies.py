@@ -37,9 +37,7 @@ class Reply:
     def take(self, index: npt.NDArray[Any]) -> Reply:
         """The price vectors ``index`` (a mask or integers)."""
         pull = None if self.pull is None else self.pull[index]
-        return Reply(
-            self.demand[index], self.multiplier[index], self.flexibility[index], pull
-        )
+        return Reply(self.demand[index], self.multiplier[index], self.flexibility[index], pull)
 
 
 class PriceBatch:
@@ -131,9 +129,7 @@ class PriceBatch:
             usable = np.maximum(reply.demand + self.offset, 1e-300)
             gain = self.delta / usable
             before = self.delta / np.maximum(demand + self.offset, 1e-300)
-            matrix[:, :, rsus, :, rsus] = (
-                gain.transpose(2, 0, 1)[..., None] * game.social
-            )
+            matrix[:, :, rsus, :, rsus] = gain.transpose(2, 0, 1)[..., None] * game.social
             matrix[:, avs, :, avs, :] = (
                 gain[..., None] * game.service + before[:, :, None, :] * self.link[:, None]
             ).transpose(1, 0, 2, 3)
@@ -176,7 +172,6 @@ class PriceBatch:
             excess = (self.theta / self.prices)[:, None, :] * (mean - delay)
             moved = moved + self.tension(reply)[..., None] * excess[:, :, None, :]
         size = game.n_avs * r
-        solved = np.linalg.solve(
-            self.jacobian(demand, reply), moved.reshape(len(self), size, r)
-        )
-        return solved.reshape(len(self), game.n_avs, r, r)
+        right = moved.reshape(len(self), size, r)
+        solved = np.linalg.solve(self.jacobian(demand, reply), right)
+        return np.asarray(solved, dtype=np.float64).reshape(len(self), game.n_avs, r, r)

@@ -73,7 +73,9 @@ class StrainedReplies:
             added = multiplier[..., None] * np.where(
                 self.weight > 0.0, 2.0 * self.weight / demand**3, 0.0
             )
-        curvature = np.where(free, curvature + np.where(multiplier[..., None] > 0.0, added, 0.0), 1.0)
+        curvature = np.where(
+            free, curvature + np.where(multiplier[..., None] > 0.0, added, 0.0), 1.0
+        )
         flexibility = np.where(free, 1.0 / curvature, 0.0)
         return demand, multiplier, flexibility, pull
 
@@ -127,9 +129,7 @@ def _meet_limit(
 def _between(low: FloatArray, high: FloatArray, now: FloatArray) -> FloatArray:
     """A point inside each bracket, in ratio where it spans more than a factor of four."""
     with np.errstate(invalid="ignore", over="ignore"):
-        middle = np.where(
-            (low > 0.0) & (high > 4.0 * low), np.sqrt(low * high), 0.5 * (low + high)
-        )
+        middle = np.where((low > 0.0) & (high > 4.0 * low), np.sqrt(low * high), 0.5 * (low + high))
     return np.where(np.isinf(high), 8.0 * now, middle)
 
 
@@ -160,7 +160,7 @@ def root_with_pull(
         new[~free] = cap
         change = float((np.abs(new - b) / new).max(initial=0.0))
         b = new
-        if change <= 1e-15 or change >= previous and change <= 1e-13:
+        if change <= 1e-15 or (change >= previous and change <= 1e-13):
             break
         previous = change
     return b, free

@@ -47,7 +47,7 @@ endif
 
 # Without ROS, in parallel; coverage of the layers that promise it.
 test-fast:
-	@tools/run pytest -m "not ros" -n auto --dist loadfile --cov --cov-report=
+	@tools/run pytest -m "not ros" -n auto --dist worksteal --cov --cov-report=
 	@tools/run coverage report --include='veaat_migration/game/*'
 	@tools/run coverage report --include='veaat_migration/protocol/*'
 

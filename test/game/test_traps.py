@@ -58,7 +58,7 @@ def test_prices_that_chase_each_other_are_called_so() -> None:
         satisfaction=[20.0], offset=[1.2], quality=[1.0, 1.1], cost=[1.0, 1.2],
         service=-0.3, price_max=20.0, bandwidth_max=6.0,
     )  # fmt: skip
-    solution = solve(game)
+    solution = solve(game, time_limit=5.0)
     assert solution.exploitability is not None
     if solution.exploitability.largest > 1e-9:
         assert solution.status in {Status.CYCLING, Status.NOT_CONVERGED}
@@ -123,3 +123,10 @@ def test_strong_complements_report_every_equilibrium_found(seed: int) -> None:
     assert solution.status is not Status.UNCHECKED
     if solution.status is Status.CERTIFIED:
         assert solution.other_equilibria == ()
+
+
+def test_a_search_without_time_ends_with_an_honest_word() -> None:
+    solution = solve(dropout_game(22), time_limit=0.0)
+    assert solution.exploitability is not None
+    if solution.exploitability.largest > 1e-9:
+        assert solution.status is Status.NOT_CONVERGED

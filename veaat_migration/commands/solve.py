@@ -44,6 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--certificate", action=argparse.BooleanOptionalAction, default=True,
         help="search for profitable deviations and restart from them",
     )  # fmt: skip
+    parser.add_argument(
+        "--time-limit", type=float, default=30.0, metavar="S",
+        help="stop a search that takes longer [s]; checking the result comes on top "
+        "(default: %(default)s)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from veaat_migration.game.equilibrium import solve
     from veaat_migration.scenario import load_game
 
-    solution = solve(load_game(args.file), certify=args.certificate)
+    solution = solve(load_game(args.file), certify=args.certificate, time_limit=args.time_limit)
     if args.json:
         print(json.dumps(solution.to_mapping(), indent=2, allow_nan=False))
     else:

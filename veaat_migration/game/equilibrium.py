@@ -24,6 +24,8 @@ from veaat_migration.game.utilities import follower_utilities, leader_utilities
 TOLERANCE = 1e-9
 """Largest relative gain of a certified answer without a delay constraint."""
 TOLERANCE_WITH_DELAY = 1e-6
+TIME_LIMIT = 30.0
+"""Default time for a search [s]; ordinary games need a thousandth of it."""
 _DISTINCT = 1e-5
 
 
@@ -127,7 +129,11 @@ def _finite(values: FloatArray) -> list[float | None]:
 
 
 def solve(
-    instance: GameInstance, *, certify: bool = True, tolerance: float | None = None
+    instance: GameInstance,
+    *,
+    certify: bool = True,
+    tolerance: float | None = None,
+    time_limit: float = TIME_LIMIT,
 ) -> Solution:
     """Find a Stackelberg equilibrium, check it, and look for others.
 
@@ -137,28 +143,35 @@ def solve(
             restart where someone gains; without it the answer is local and unchecked, but quick.
         tolerance: largest relative gain of a certified answer; None takes ``TOLERANCE`` or,
             with a delay constraint, ``TOLERANCE_WITH_DELAY``.
+        time_limit: the search stops near this time [s] with the best prices seen; checking them
+            comes on top. Games that strong substitutes make rugged may need more.
 
     Returns:
         The solution; its status says what is certain.
     """
-    began = time.process_time()
+    began = time.perf_counter()
+    deadline = began + time_limit
     if tolerance is None:
         tolerance = TOLERANCE if instance.delay is None else TOLERANCE_WITH_DELAY
     starts = _starts(instance)
     if not certify:
-        local = local_equilibrium(instance, starts[0])
+        local = local_equilibrium(instance, starts[0], deadline=deadline)
         return _solution(instance, began, local.prices, local.iterations)
-    found = find(instance, starts[0], tolerance)
+    found = find(instance, starts[0], tolerance, deadline=deadline)
     iterations, tried = found.iterations, 1
-    while found.gains.largest > tolerance and tried < len(starts):
-        other = find(instance, starts[tried], tolerance)
+    while (
+        found.gains.largest > tolerance and tried < len(starts) and time.perf_counter() < deadline
+    ):
+        other = find(instance, starts[tried], tolerance, deadline=deadline)
         iterations, tried = iterations + other.iterations, tried + 1
         if other.gains.largest < found.gains.largest:
             found = other
     others: list[Equilibrium] = []
     if found.gains.largest <= tolerance:
         for start in starts[tried:]:
-            local = local_equilibrium(instance, start)
+            if time.perf_counter() > deadline:
+                break
+            local = local_equilibrium(instance, start, deadline=deadline)
             iterations += local.iterations
             known = [found.gains.prices, *(other.prices for other in others)]
             if local.converged and not any(_close(local.prices, p) for p in known):
@@ -226,7 +239,7 @@ def _solution(
         other_equilibria=tuple(others),
         infeasible_followers=infeasible,
         iterations=iterations,
-        seconds=time.process_time() - began,
+        seconds=time.perf_counter() - began,
     )
 
 

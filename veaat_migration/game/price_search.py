@@ -7,7 +7,9 @@ vanishes, an accelerated iteration of local best prices.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -32,13 +34,16 @@ class LocalPrices:
 
 
 def local_equilibrium(
-    instance: GameInstance, prices: FloatArray, start: Start = "low"
+    instance: GameInstance, prices: FloatArray, start: Start = "low", deadline: float = inf
 ) -> LocalPrices:
-    """From ``prices`` [R] to prices at which no leader gains by a small change."""
+    """From ``prices`` [R] to prices at which no leader gains by a small change.
+
+    Stops early, not converged, after ``deadline`` [s of time.perf_counter].
+    """
     found = _newton(instance, prices, start)
     if found.converged:
         return found
-    accelerated = _replies_in_turn(instance, found.prices, start)
+    accelerated = _replies_in_turn(instance, found.prices, start, deadline)
     return LocalPrices(
         accelerated.prices, accelerated.converged, found.iterations + accelerated.iterations
     )
@@ -87,7 +92,9 @@ def _newton_move(
     return np.clip(move, -largest, largest)
 
 
-def _replies_in_turn(instance: GameInstance, prices: FloatArray, start: Start) -> LocalPrices:
+def _replies_in_turn(
+    instance: GameInstance, prices: FloatArray, start: Start, deadline: float
+) -> LocalPrices:
     """Leaders take turns in moving to their locally best price, which also converges at kinks."""
     p = prices.copy()
     radius = np.full(instance.n_rsus, _NEIGHBOURHOOD)
@@ -111,6 +118,6 @@ def _replies_in_turn(instance: GameInstance, prices: FloatArray, start: Start) -
             best, best_gain, since = before, largest, 0
         else:
             since += 1
-        if since >= 6:
+        if since >= 6 or time.perf_counter() > deadline:
             break
     return LocalPrices(best, False, iteration)

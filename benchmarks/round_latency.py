@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from veaat_migration.bringup.environment import ros_environment
 from veaat_migration.bringup.plan import NodeSpec, Options, Part, make_plan
 from veaat_migration.bringup.scenarios import find_scenario
@@ -72,6 +73,7 @@ class Stopwatch:
 def lead_game(rounds: int, arguments: Sequence[str]) -> int:
     """Run our RSU with a stopwatch on its publisher of offers."""
     from rclpy.publisher import Publisher
+
     from veaat_migration import msg
     from veaat_migration.nodes import rsu_leader
 
@@ -103,7 +105,9 @@ def child(arguments: Sequence[str]) -> int:
     return 0
 
 
-def skeleton_commands(n_leaders: int, n_followers: int, rounds: int, executor: str) -> list[list[str]]:
+def skeleton_commands(
+    n_leaders: int, n_followers: int, rounds: int, executor: str
+) -> list[list[str]]:
     """Commands of the skeleton, the leader with the stopwatch first."""
     us = [sys.executable, __file__, "--child", "skeleton"]
     leaders = [
@@ -164,9 +168,7 @@ def measure(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> S
             process.kill()
         for process in processes:
             process.wait()
-    return Sample(
-        statistics.median(lasted), lasted[int(0.95 * len(lasted))], spent / len(lasted)
-    )
+    return Sample(statistics.median(lasted), lasted[int(0.95 * len(lasted))], spent / len(lasted))
 
 
 def cpu_time(processes: Sequence[subprocess.Popen[str]]) -> float:
@@ -198,12 +200,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         kinds = {
             "game": game_commands(options.rounds, options, Path(folder)),
-            "skeleton": skeleton_commands(
-                N_LEADERS, N_FOLLOWERS, options.rounds, options.executor
-            ),
-            "default": skeleton_commands(
-                N_LEADERS, N_FOLLOWERS, options.rounds, "single_threaded"
-            ),
+            "skeleton": skeleton_commands(N_LEADERS, N_FOLLOWERS, options.rounds, options.executor),
+            "default": skeleton_commands(N_LEADERS, N_FOLLOWERS, options.rounds, "single_threaded"),
             "ping-pong": skeleton_commands(1, 1, options.rounds, options.executor),
         }
         samples: dict[str, list[Sample]] = {kind: [] for kind in kinds}
@@ -223,8 +221,16 @@ def show(samples: dict[str, list[Sample]]) -> None:
         p95 = statistics.median(sample.p95 for sample in listed)
         cpu = statistics.median(sample.cpu for sample in listed)
         each = " ".join(f"{1e3 * sample.median:.3f}" for sample in listed)
-        print(f"{kind:10} {1e3 * median[kind]:6.3f} ms {1e3 * p95:6.3f} ms {1e3 * cpu:7.3f} ms   {each}")
-    for a, b in (("game", "skeleton"), ("game", "default"), ("game", "ping-pong"), ("skeleton", "ping-pong")):
+        print(
+            f"{kind:10} {1e3 * median[kind]:6.3f} ms {1e3 * p95:6.3f} ms {1e3 * cpu:7.3f} ms"
+            f"   {each}"
+        )
+    for a, b in (
+        ("game", "skeleton"),
+        ("game", "default"),
+        ("game", "ping-pong"),
+        ("skeleton", "ping-pong"),
+    ):
         ratios = [x.median / y.median for x, y in zip(samples[a], samples[b], strict=True)]
         print(
             f"{a} / {b}: {median[a] / median[b]:.2f} "

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from std_msgs.msg import Float64MultiArray
+
 from veaat_migration.nodes import qos
 
 OFFERS, BIDS = "skeleton_offers", "skeleton_bids"

@@ -227,6 +227,11 @@ def processes_started_by(pid: int) -> list[int]:
     return found
 
 
+@pytest.fixture
+def processes_of() -> Callable[[int], list[int]]:
+    return processes_started_by
+
+
 class Simulation:
     """``veaat sim`` as a user starts it."""
 

@@ -1,0 +1,169 @@
+"""The launch files with the real ``launch`` and ``ros2 launch``, where they are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+pytestmark = [
+    pytest.mark.ros,
+    pytest.mark.skipif(
+        not _installed("launch_ros.actions"),
+        reason="needs launch_ros, which only a full ROS 2 installation has",
+    ),
+]
+
+
+def launched(file: str, **arguments: str) -> tuple[list[Any], Any]:
+    """What a launch file would start with these arguments, and the context of launch."""
+    from launch import LaunchContext
+    from launch.actions import DeclareLaunchArgument, OpaqueFunction
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    context = LaunchContext()
+    source = PythonLaunchDescriptionSource(str(LAUNCH / file))
+    actions = []
+    for entity in source.get_launch_description(context).entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            default = "".join(part.perform(context) for part in entity.default_value)
+            context.launch_configurations[entity.name] = arguments.get(entity.name, default)
+        elif isinstance(entity, OpaqueFunction):
+            actions += entity.execute(context)
+    return actions, context
+
+
+def text(context: Any, parts: Any) -> str:
+    return "".join(part.perform(context) for part in parts)
+
+
+def test_the_launch_file_starts_the_plan(tmp_path: Path, monkeypatch):
+    from launch_ros.actions import Node
+
+    from veaat_migration.bringup.plan import Options, make_plan
+    from veaat_migration.bringup.scenarios import find_scenario
+    from veaat_migration.scenario import load_game
+
+    monkeypatch.chdir(tmp_path)
+    actions, context = launched(
+        "sim.launch.py", scenario="base", rounds="7", seed="5", leader_policy="greedy",
+        players="av_2=random", bag=str(tmp_path / "bag"),
+    )  # fmt: skip
+    nodes = [action for action in actions if isinstance(action, Node)]
+    options = Options(
+        rounds=7, seed=5, leader_policy="greedy", policies={"av_2": "random"},
+        bag=str(tmp_path / "bag"),
+    )  # fmt: skip
+    plan = make_plan(load_game(find_scenario("base")), options)
+    assert [node.node_executable for node in nodes] == [spec.executable for spec in plan.nodes]
+    for node, spec in zip(nodes, plan.nodes, strict=True):
+        node._perform_substitutions(context)
+        assert node.node_name == f"{spec.namespace}/{spec.name}"
+
+
+def test_without_a_recording_nothing_is_written(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    actions, _ = launched("sim.launch.py", record="false", composed="true")
+    assert len(actions) == 2  # the monitor and the process with all players
+    assert not list(tmp_path.iterdir())
+
+
+def test_rosbag2_records_all_topics_of_the_game():
+    (action,), context = launched("record.launch.py", bag="/tmp/some_bag", namespace="/town")
+    words = [text(context, word) for word in action.cmd]
+    assert words[:3] == ["ros2", "bag", "record"]
+    assert "/town/settlements" in words
+    assert "/diagnostics" in words
+    assert words[words.index("--output") + 1] == "/tmp/some_bag"
+    profiles = words[words.index("--qos-profile-overrides-path") + 1]
+    assert Path(profiles).is_file()
+
+
+class Launch:
+    """``ros2 launch veaat_migration sim.launch.py``."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], arguments: tuple[str, ...]):
+        self.bag = folder / "run" / "bag"
+        self._out = folder / "launch.log"
+        with self._out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [
+                    "ros2", "launch", str(LAUNCH / "sim.launch.py"), f"bag:={self.bag}",
+                    *arguments,
+                ],
+                env=environment, cwd=folder, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def output(self) -> str:
+        return self._out.read_text()
+
+
+@pytest.fixture
+def launch(
+    tmp_path: Path, environment: dict[str, str], processes_of: Callable[[int], list[int]]
+) -> Iterator[Callable[..., Launch]]:
+    if shutil.which("ros2") is None:
+        pytest.skip("needs the ros2 command, which only a full ROS 2 installation has")
+    started: list[Launch] = []
+
+    def start(*arguments: str) -> Launch:
+        started.append(Launch(tmp_path, environment, arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+        for pid in processes_of(one.process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_ros2_launch_plays_and_records_a_game(
+    launch: Callable[..., Launch], processes_of: Callable[[int], list[int]]
+):
+    from veaat_migration.analysis.reading import read_bag
+
+    game = launch("rounds:=60")
+    assert game.process.wait(120) == 0, game.output
+    assert processes_of(game.process.pid) == []
+    settlements = read_bag(game.bag).messages["settlements"]
+    assert len(settlements) == 120, game.output
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM", "SIGKILL"])
+def test_no_node_outlives_ros2_launch(
+    launch: Callable[..., Launch],
+    processes_of: Callable[[int], list[int]],
+    wait_until: Callable[..., None],
+    how: str,
+):
+    from veaat_migration.analysis.reading import read_bag
+
+    game = launch("rounds:=0", "period:=0.01")
+    wait_until(lambda: "round 10" in game.output, "the game runs")
+    if how == "Ctrl-C":  # the terminal sends it to the whole group
+        os.killpg(game.process.pid, signal.SIGINT)
+    else:
+        game.process.send_signal(getattr(signal, how))
+    wait_until(lambda: not processes_of(game.process.pid), "all nodes have ended", 20.0)
+    game.process.wait(20)
+    assert len(read_bag(game.bag).messages["settlements"]) > 10

@@ -58,7 +58,7 @@ def test_a_signal_ends_all_and_keeps_the_recording(simulate: Callable[..., Any],
     assert simulation.end() == 128 + number, simulation.output
     assert simulation.children() == []
     heard = messages_in(simulation.folder / "bag")
-    assert heard["settlements"] > 20
+    assert heard["settlements"] >= 20  # ten rounds of two RSUs were told
     assert (simulation.folder / "report.json").is_file()
     assert "killed" not in simulation.output
 

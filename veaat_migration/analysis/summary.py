@@ -60,6 +60,12 @@ def _convergence(report: Report) -> Iterator[str]:
     share = f"{100 * report.tolerance:g} %"
     if report.converged is None:
         yield f"Not converged: not all utilities ended within {share} of the equilibrium."
+        gains = report.exploitability
+        if gains is not None and gains.max_rel <= 0.1 * report.tolerance:
+            yield (
+                f"But no player could gain more than {100 * gains.max_rel:.2g} % alone: they came "
+                "to rest at another equilibrium, of which a game can have several."
+            )
     else:
         worst = 100 * (report.worst_since_converged or 0.0)
         yield (

@@ -52,23 +52,22 @@ def large_game(n_avs: int = 100, n_rsus: int = 10) -> GameInstance:
 
 def child(arguments: Sequence[str]) -> int:
     """The process with the players: counts settlements and prints what it cost."""
-    from rclpy.publisher import Publisher
+    from veaat_migration.nodes import composed, rsu_leader
+    from veaat_migration.protocol.messages import Offer, Settlement
 
-    from veaat_migration import msg
-    from veaat_migration.nodes import composed
-
-    publish = Publisher.publish
+    publish = rsu_leader.RsuLeader._publish
     began: dict[int, float] = {}
     settled: list[tuple[int, int, int]] = []
 
-    def noted(self: Publisher, message: object) -> None:
-        if isinstance(message, msg.PriceOffer):
-            began.setdefault(message.round, time.perf_counter())
-        elif isinstance(message, msg.Settlement):
-            settled.append((message.round, message.rsu_id, len(message.av_ids)))
-        publish(self, message)
+    def noted(self: rsu_leader.RsuLeader, outputs: Sequence[Offer | Settlement]) -> None:
+        for output in outputs:
+            if isinstance(output, Offer):
+                began.setdefault(output.round, time.perf_counter())
+            else:
+                settled.append((output.round, output.rsu_id, len(output.av_ids)))
+        publish(self, outputs)
 
-    Publisher.publish = noted
+    rsu_leader.RsuLeader._publish = noted  # type: ignore[method-assign]
     before = time.process_time()
     status = composed.main(arguments)
     first, last = min(began), max(began)

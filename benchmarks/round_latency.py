@@ -71,23 +71,21 @@ class Stopwatch:
 
 
 def lead_game(rounds: int, arguments: Sequence[str]) -> int:
-    """Run our RSU with a stopwatch on its publisher of offers."""
-    from rclpy.publisher import Publisher
-
-    from veaat_migration import msg
+    """Run our RSU with a stopwatch on its offers."""
     from veaat_migration.nodes import rsu_leader
+    from veaat_migration.protocol.messages import Offer, Settlement
 
-    publish, watch = Publisher.publish, Stopwatch(rounds)
+    publish, watch = rsu_leader.RsuLeader._publish, Stopwatch(rounds)
     last = 0
 
-    def timed(self: Publisher, message: object) -> None:
+    def timed(self: rsu_leader.RsuLeader, outputs: Sequence[Offer | Settlement]) -> None:
         nonlocal last
-        if isinstance(message, msg.PriceOffer) and message.round != last:
-            last = message.round
+        if isinstance(outputs[0], Offer) and outputs[0].round != last:
+            last = outputs[0].round
             watch(last)
-        publish(self, message)
+        publish(self, outputs)
 
-    Publisher.publish = timed
+    rsu_leader.RsuLeader._publish = timed  # type: ignore[method-assign]
     return rsu_leader.main(arguments)
 
 
@@ -142,7 +140,7 @@ def _game_command(node: NodeSpec, rounds: int, folder: Path) -> list[str]:
     parameters = {**node.parameters, "observers": ""}
     file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
     if node.name == "rsu_1":
-        start = [sys.executable, __file__, "--child", "game", str(rounds)]
+        start = [sys.executable, str(Path(__file__).resolve()), "--child", "game", str(rounds)]
     else:
         start = [sys.executable, "-m", "veaat_migration.nodes", node.executable]
     names = ["-r", f"__node:={node.name}", "-r", f"__ns:={node.namespace}"]
@@ -151,8 +149,9 @@ def _game_command(node: NodeSpec, rounds: int, folder: Path) -> list[str]:
 
 def measure(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> Sample:
     """Run the processes until the first has measured its rounds."""
+    # Not from a checkout, whose package lacks the generated messages: -m looks there first.
     processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+        subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True, cwd="/")
         for command in commands
     ]
     try:

@@ -11,9 +11,8 @@ from rclpy.publisher import Publisher
 from veaat_migration import msg
 from veaat_migration.nodes import process, qos
 from veaat_migration.nodes.connections import publish_on, subscribe_to
-from veaat_migration.nodes.conversion import copy_bid
 from veaat_migration.nodes.follower_parameters import FOLLOWER
-from veaat_migration.nodes.player import PlayerNode, listener
+from veaat_migration.nodes.player import PlayerNode, listener, speaker
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
     equilibrium_bandwidth,
@@ -49,19 +48,17 @@ class AvFollower(PlayerNode[FollowerMachine]):
         return FollowerMachine(config, profile, policy, session=session)
 
     def _make_publishers(self) -> Sequence[Publisher]:
-        self._bid = msg.BandwidthBid()
-        self._bids = publish_on(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS)
-        return (self._bids,)
+        bids = publish_on(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS)
+        self._say = speaker(msg.BandwidthBid, bids, self._stamp)
+        return (bids,)
 
     def _subscribe(self) -> None:
-        on_offer = listener(self._machine.on_offer, self._run)
-        subscribe_to(self, msg.PriceOffer, "price_offers", qos.OFFERS, on_offer)
+        on_offer = listener(msg.PriceOffer, self._machine.on_offer, self._run)
+        subscribe_to(self, msg.PriceOffer, "price_offers", qos.OFFERS, on_offer, raw=True)
 
     def _publish(self, outputs: Sequence[Bid]) -> None:
         for output in outputs:
-            copy_bid(output, self._bid)
-            self._stamp(self._bid.header)
-            self._bids.publish(self._bid)
+            self._say(output)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

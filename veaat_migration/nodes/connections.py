@@ -40,14 +40,21 @@ def publish_on(node: Node, kind: type[Any], topic: str, profile: QoSProfile) -> 
 
 
 def subscribe_to(
-    node: Node, kind: type[Any], topic: str, profile: QoSProfile, callback: Callable[[Any], None]
+    node: Node,
+    kind: type[Any],
+    topic: str,
+    profile: QoSProfile,
+    callback: Callable[[Any], None],
+    *,
+    raw: bool = False,
 ) -> Subscription:
-    """A subscription whose QoS parameters files may override."""
+    """A subscription whose QoS parameters files may override; ``raw`` gives serialized bytes."""
     return node.create_subscription(
         kind,
         topic,
         callback,
         profile,
+        raw=raw,
         event_callbacks=SubscriptionEventCallbacks(
             incompatible_qos=_explain(node, topic, "publisher"), use_default_callbacks=False
         ),

@@ -1,4 +1,4 @@
-"""What the state machines say, copied into ROS messages that are used again and again."""
+"""Time stamps, and a machine's status as a ROS message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from veaat_migration import msg
-from veaat_migration.protocol.messages import Bid, Offer, Settlement
 from veaat_migration.protocol.status import PlayerStatus
 
 
@@ -29,47 +28,6 @@ class Stamper:
     def __call__(self, header: Header) -> None:
         """Set the stamp to now."""
         header.stamp.sec, header.stamp.nanosec = divmod(self.nanoseconds(), 1_000_000_000)
-
-
-def copy_offer(offer: Offer, message: msg.PriceOffer) -> None:
-    """Everything but the header."""
-    message.session = offer.session
-    message.round = offer.round
-    message.rsu_id = offer.rsu_id
-    message.price = offer.price
-    message.quality = offer.quality
-    message.closing = offer.closing
-    message.settled_round = offer.settled_round
-    message.settled_av_ids = offer.settled_av_ids
-    message.settled_bandwidth = offer.settled_bandwidth
-
-
-def copy_bid(bid: Bid, message: msg.BandwidthBid) -> None:
-    """Everything but the header."""
-    message.session = bid.session
-    message.round = bid.round
-    message.av_id = bid.av_id
-    message.leaving = bid.leaving
-    message.rsu_ids = bid.rsu_ids
-    message.sessions = bid.sessions
-    message.prices = bid.prices
-    message.qualities = bid.qualities
-    message.bandwidth = bid.bandwidth
-
-
-def copy_settlement(settlement: Settlement, message: msg.Settlement) -> None:
-    """Everything but the header."""
-    message.session = settlement.session
-    message.round = settlement.round
-    message.rsu_id = settlement.rsu_id
-    message.price = settlement.price
-    message.quality = settlement.quality
-    message.av_ids = settlement.av_ids
-    message.bandwidth = settlement.bandwidth
-    message.matching_probability = settlement.matching_probability
-    message.payment = settlement.payment
-    message.missing_av_ids = settlement.missing_av_ids
-    message.duration = settlement.duration
 
 
 def copy_status(status: PlayerStatus, message: msg.NodeStatus) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from rclpy.clock import Clock, ClockType
 from rclpy.publisher import Publisher
+from rclpy.serialization import deserialize_message
 from rclpy.timer import Timer
 
 from veaat_migration.nodes.conversion import Stamper
@@ -18,6 +19,7 @@ from veaat_migration.nodes.process import ManagedNode
 from veaat_migration.nodes.reporting import Reporter
 from veaat_migration.nodes.specification import ParameterSpec, Value, number, text
 from veaat_migration.nodes.wakeup import WakeupTimer
+from veaat_migration.nodes.wire import Codec, WireError
 from veaat_migration.protocol.follower import FollowerMachine
 from veaat_migration.protocol.leader import LeaderMachine
 
@@ -121,12 +123,39 @@ class PlayerNode(ManagedNode, Generic[MachineT]):
 
 
 def listener(
-    handle: Callable[[Any, float], Sequence[Any]], run: Callable[[Sequence[Any]], None]
-) -> Callable[[Any], None]:
-    """The callback of a subscription: the message goes to the machine as it is."""
-    clock = time.monotonic
+    message_class: type[Any],
+    handle: Callable[[Any, float], Sequence[Any]],
+    run: Callable[[Sequence[Any]], None],
+) -> Callable[[bytes], None]:
+    """The callback of a raw subscription: hands what the message says to the machine."""
+    decode, clock = Codec(message_class).decode, time.monotonic
 
-    def on_message(message: Any) -> None:
+    def on_message(data: bytes) -> None:
+        try:
+            message = decode(data)
+        except WireError:
+            message = _deserialized(data, message_class)
         run(handle(message, clock()))
 
     return on_message
+
+
+def _deserialized(data: bytes, message_class: type[Any]) -> Any:
+    """A message in another form than we write; None, which no machine accepts, if in none."""
+    try:
+        return deserialize_message(data, message_class)
+    except Exception:  # of the RMW, unspecified
+        return None
+
+
+def speaker(
+    message_class: type[Any], publisher: Publisher, stamp: Stamper
+) -> Callable[[Any], None]:
+    """Publishes a machine's message of the same fields as ``message_class``."""
+    codec = Codec(message_class)
+    fields, encode, publish = codec.getter(), codec.encode, publisher.publish
+
+    def say(output: Any) -> None:
+        publish(encode(stamp.nanoseconds(), fields(output)))
+
+    return say

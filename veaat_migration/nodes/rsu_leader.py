@@ -12,9 +12,8 @@ from rclpy.publisher import Publisher
 from veaat_migration import msg
 from veaat_migration.nodes import process, qos
 from veaat_migration.nodes.connections import publish_on, subscribe_to
-from veaat_migration.nodes.conversion import copy_offer, copy_settlement
 from veaat_migration.nodes.leader_parameters import LEADER
-from veaat_migration.nodes.player import PlayerNode, listener
+from veaat_migration.nodes.player import PlayerNode, listener, speaker
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
     leader_from_parameters,
@@ -50,25 +49,22 @@ class RsuLeader(PlayerNode[LeaderMachine]):
         return LeaderMachine(config, profile, policy, session=session)
 
     def _make_publishers(self) -> Sequence[Publisher]:
-        self._offer, self._settlement = msg.PriceOffer(), msg.Settlement()
-        self._offers = publish_on(self, msg.PriceOffer, "price_offers", qos.OFFER)
-        self._settlements = publish_on(self, msg.Settlement, "settlements", qos.ANSWERS)
-        return (self._offers, self._settlements)
+        offers = publish_on(self, msg.PriceOffer, "price_offers", qos.OFFER)
+        settlements = publish_on(self, msg.Settlement, "settlements", qos.ANSWERS)
+        self._say_offer = speaker(msg.PriceOffer, offers, self._stamp)
+        self._say_settlement = speaker(msg.Settlement, settlements, self._stamp)
+        return (offers, settlements)
 
     def _subscribe(self) -> None:
-        on_bid = listener(self._machine.on_bid, self._run)
-        subscribe_to(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS, on_bid)
+        on_bid = listener(msg.BandwidthBid, self._machine.on_bid, self._run)
+        subscribe_to(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS, on_bid, raw=True)
 
     def _publish(self, outputs: Sequence[Offer | Settlement]) -> None:
         for output in outputs:
             if isinstance(output, Offer):
-                copy_offer(output, self._offer)
-                self._stamp(self._offer.header)
-                self._offers.publish(self._offer)
+                self._say_offer(output)
             else:
-                copy_settlement(output, self._settlement)
-                self._stamp(self._settlement.header)
-                self._settlements.publish(self._settlement)
+                self._say_settlement(output)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -104,6 +104,8 @@ class Players:
         while any(publisher.get_subscription_count() == 0 for publisher in publishers):
             assert time.monotonic() < deadline, "the recorder does not subscribe"
             time.sleep(0.02)
+        # A writer may know its reader before the reader knows the writer.
+        time.sleep(1.0)
 
     def play(self, first: int, last: int, period: float) -> None:
         for number in range(first, last + 1):

@@ -10,6 +10,7 @@ from veaat_migration.game.follower import respond
 from veaat_migration.game.profiles import FollowerProfile, LeaderProfile
 from veaat_migration.policy.demand_model import PRIOR_ELASTICITY, DemandModel, LocalDemand
 from veaat_migration.policy.interface import FloatArray, FollowerObservation, LeaderObservation
+from veaat_migration.policy.quick_response import QuickResponse
 
 MAX_STEP = 1.5
 """Largest factor between two prices in a row: the demand model is local."""
@@ -135,9 +136,13 @@ class BestResponseFollower:
 
     def __init__(self, profile: FollowerProfile) -> None:
         self._profile = profile
+        self._quick = QuickResponse(profile)
 
     def act(self, observation: FollowerObservation) -> FloatArray:
         """The demand from each RSU heard [MHz], shape [R]."""
+        quick = self._quick.respond(observation)
+        if quick is not None:
+            return np.array(quick)
         return respond(
             self._profile,
             observation.rsu_ids,

@@ -130,8 +130,10 @@ def test_junk_disturbs_nobody_and_is_counted(
 
     def bid(**changes: Any) -> msg.BandwidthBid:
         offer = heard.offers[-1]
+        # Of AV 1 itself: a later session would be taken for its restart, and it for a ghost.
+        session = next(b.session for b in reversed(heard.bids) if b.av_id == 1)
         fields = {
-            "session": heard.bids[-1].session, "round": offer.round, "av_id": 1, "rsu_ids": [1],
+            "session": session, "round": offer.round, "av_id": 1, "rsu_ids": [1],
             "sessions": [offer.session], "prices": [offer.price], "qualities": [offer.quality],
             "bandwidth": [1.0],
         }  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from veaat_migration.game.certainty import own_optimum_certain, surely_unique
-from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.instance import Externality, FloatArray, GameInstance
 from veaat_migration.game.replies import PriceBatch, Reply
 from veaat_migration.game.sequential import improve, settle
 
@@ -93,10 +93,11 @@ def _scale(instance: GameInstance) -> float:
 def _own_optima(batch: PriceBatch, demand: FloatArray, multiplier: FloatArray) -> BoolArray:
     """Whether every AV's demand is surely its global best response, [n]."""
     certain = own_optimum_certain(batch, demand, multiplier)
-    good: BoolArray = np.asarray(certain.all(axis=1))
+    good: BoolArray = certain.all(axis=1)
     for n in np.nonzero(~good)[0]:
         one = batch.take(np.array([n]))
-        good[n] = not any(improve(one, demand[n], int(i)) for i in np.nonzero(~certain[n])[0])
+        doubtful = [int(i) for i in np.nonzero(~certain[n])[0]]
+        good[n] = not any(improve(one, demand[n], i, float(multiplier[n, i])) for i in doubtful)
     return good
 
 
@@ -147,7 +148,7 @@ def _solve(
             continue
         target, allowed, trusted = _newton(now, b, reply, scale, unique)
         pace, heading = _pace(pace, heading, change)
-        plain = np.clip(b + pace[:, None, None] * change, floor, now.cap)
+        plain = np.clip(b + 0.6 * pace[:, None, None] * change, floor, now.cap)
         b_new = np.where(allowed[:, None, None], target, plain)
         reply_new = now.reply(b_new, reply.multiplier)
         worse = np.abs(reply_new.demand - b_new).max(axis=(1, 2)) > 0.9 * error
@@ -193,7 +194,8 @@ def _newton(
     rising = np.zeros(n, dtype=bool)
     if not unique.all():
         slack = 1e-9 * scale
-        rising = ~unique & (direction >= -slack).all(axis=1) & _complementary(batch.instance)
+        rising = ~unique & (direction >= -slack).all(axis=1) & _convex(batch.instance)
+        rising &= ~reply.multiplier.any(axis=1)
         falling = ~unique & ~rising & (direction <= slack).all(axis=1)
         allowed &= ~falling | (step <= direction + slack).all(axis=1)
         for k in np.nonzero(rising)[0]:
@@ -231,5 +233,7 @@ def _rising_step(
     return longer
 
 
-def _complementary(instance: GameInstance) -> bool:
-    return bool(instance.social.min() >= 0.0 and instance.service.min() >= 0.0)
+def _convex(instance: GameInstance) -> bool:
+    """Whether replies rise with, and are convex in, the other demands."""
+    additive = instance.externality is Externality.ADDITIVE
+    return additive and bool(instance.social.min() >= 0.0 and instance.service.min() >= 0.0)

@@ -147,7 +147,8 @@ def _newton(problem: OwnProblem, low: Vector, high: Vector, multiplier: float, b
         new[j] = b[j] + value
         if not low[j] < new[j] < high[j]:
             return b
-    return new
+    # At a saddle Newton would lead downhill.
+    return new if problem.value(new, multiplier) >= problem.value(b, multiplier) else b
 
 
 def slopes(

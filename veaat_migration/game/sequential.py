@@ -61,9 +61,27 @@ def gain(batch: PriceBatch, demand: FloatArray, av: int) -> float:
     return problem.value(best) - problem.value(demand[av].tolist())
 
 
-def improve(batch: PriceBatch, demand: FloatArray, av: int) -> bool:
-    """Whether AV ``av`` would gain noticeably by its exact best response."""
-    return gain(batch, demand, av) > 1e-12 * float(batch.instance.satisfaction[av])
+def improve(batch: PriceBatch, demand: FloatArray, av: int, multiplier: float) -> bool:
+    """Whether AV ``av`` would gain noticeably by its exact best response.
+
+    Args:
+        batch: one price vector.
+        demand: [i, j]
+        av: index of the AV.
+        multiplier: that goes with its demand; if the demand is the best answer to it, it is the
+            constrained optimum too, and the search for the multiplier is saved.
+    """
+    if not batch.feasible[0, av]:
+        return False
+    problem, limit = own_problem(batch, demand, av)
+    own = demand[av].tolist()
+    noticeable = 1e-12 * float(batch.instance.satisfaction[av])
+    best = maximise(problem, multiplier)
+    if problem.value(best, multiplier) - problem.value(own, multiplier) <= noticeable:
+        return False
+    if multiplier == 0.0 and np.isinf(limit):
+        return True
+    return gain(batch, demand, av) > noticeable
 
 
 def settle(batch: PriceBatch, demand: FloatArray) -> tuple[FloatArray, FloatArray, bool]:

@@ -75,37 +75,49 @@ class BestResponseLeader:
         self._max_exploration = max_exploration
         self._models: dict[tuple[tuple[int, ...], tuple[int, ...]], DemandModel] = {}
         self._elasticity = PRIOR_ELASTICITY
+        self._costs_of: tuple[int, ...] = ()
+        self._costs: FloatArray = np.zeros(0)
         # A price must be positive; at a unit cost of nothing the best one may be as low as can be.
         self._price_min = max(profile.price_min, LOWEST_PRICE * profile.price_max)
         self._price = float(self._rng.uniform(self._price_min, profile.price_max))
 
     def act(self, observation: LeaderObservation) -> float:
         """The next price [money/MHz]."""
-        heard = np.isfinite(observation.prices) & (observation.prices > 0.0)
-        rsu_ids = tuple(rsu for rsu, known in zip(observation.rsu_ids, heard, strict=True) if known)
+        all_prices, all_qualities = observation.prices.tolist(), observation.qualities.tolist()
+        # Not finite: never heard.
+        heard = [j for j, price in enumerate(all_prices) if 0.0 < price < math.inf]
+        rsu_ids = tuple([observation.rsu_ids[j] for j in heard])
         if not observation.av_ids or self._profile.rsu_id not in rsu_ids:
             return self._price
-        prices = observation.prices[heard]
-        demand = observation.demand[:, heard]
         own = rsu_ids.index(self._profile.rsu_id)
-        total = demand.sum(axis=0)
-        self._price = float(prices[own])
+        prices = [all_prices[j] for j in heard]
+        totals = observation.demand.sum(axis=0).tolist()
+        total = [totals[j] for j in heard]
+        self._price = prices[own]
         if total[own] <= NO_DEMAND:
             self._price = self._bounded(self._price / MAX_STEP)
             return self._price
 
         model = self._model(rsu_ids, observation.av_ids, own)
-        unit_costs = np.array([self._profile.cost_of(av) for av in observation.av_ids])
-        model.observe(observation.round - 1, prices, total, float(unit_costs @ demand[:, own]))
-        local = model.fit()
+        cost = float(self._unit_costs(observation.av_ids) @ observation.demand[:, heard[own]])
+        model.observe(observation.round - 1, prices, total, cost)
+        local = model.local()
         self._elasticity = local.elasticity
 
-        weights = observation.qualities[heard] / prices
-        rivals = float(weights.sum() - weights[own])
+        rivals = sum(
+            [all_qualities[j] / all_prices[j] for j in heard if j != heard[own]], start=0.0
+        )
         target = best_price(local, self._profile.quality, rivals)
         target = self._bounded(min(max(target, self._price / MAX_STEP), self._price * MAX_STEP))
         self._price = self._bounded(target * self._disturbance(model, target))
         return self._price
+
+    def _unit_costs(self, av_ids: tuple[int, ...]) -> FloatArray:
+        """c_ij of these AVs [money/MHz], shape [V]."""
+        if av_ids != self._costs_of:
+            self._costs_of = av_ids
+            self._costs = np.array([self._profile.cost_of(av) for av in av_ids])
+        return self._costs
 
     def _model(self, rsu_ids: tuple[int, ...], av_ids: tuple[int, ...], own: int) -> DemandModel:
         """The model of this set of players; a new one starts from the last known elasticity."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,11 @@ NOISE_SHARE = 1.0
 FORGETTING = 0.97
 """A sample's weight falls by this factor a round, so that a market that changed is relearned."""
 TINY = 1e-9
+REFIT_ERROR = 1e-5
+"""Relative prediction error above which the model is fitted anew. Prices always move by about
+1e-3 (the leaders explore), so that a model that predicts this well has its slopes right to 1 %."""
+REFIT_PERIOD = 10
+"""Rounds after which it is fitted anew all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,30 @@ class LocalDemand:
 
 
 def _distance(features: FloatArray, n_rsus: int) -> FloatArray:
-    """Squared distance of samples from the point of linearisation; shape [...] from [..., 2R]."""
+    """Squared distance of samples from the point of linearisation; shape [N] from [N, 2R]."""
     squares = features * features
-    prices: FloatArray = squares[..., :n_rsus].sum(axis=-1)
-    lags: FloatArray = squares[..., n_rsus:].sum(axis=-1)
+    prices: FloatArray = squares[:, :n_rsus].sum(axis=1)
+    lags: FloatArray = squares[:, n_rsus:].sum(axis=1)
     return prices + LAG_DISTANCE * lags
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Where the model was fitted and what it says about the own demand there."""
+
+    round: int
+    inverse: tuple[float, ...]
+    """y of the point of linearisation, length R."""
+    lagged: tuple[float, ...]
+    """Demands of the round before it, length R."""
+    scale: tuple[float, ...]
+    """Demands at the point, length R."""
+    coefficients: tuple[float, ...]
+    """Relative own demand at the point, its R price slopes and its R lag slopes."""
+    quantity_slope: float
+    """Long-run dQ/dy [MHz^2/money]."""
+    cost_slope: float
+    """Long-run dK/dy [MHz]."""
 
 
 class DemandModel:
@@ -79,9 +103,9 @@ class DemandModel:
         self._own = own_index
         self._n_rsus = n_rsus
         # One row a sample: R inverse prices, R lagged demands, R demands, cost-weighted demand.
-        self._samples: deque[FloatArray] = deque(maxlen=memory)
-        self._previous: FloatArray | None = None
-        self._previous_round = 0
+        self._samples: deque[tuple[float, ...]] = deque(maxlen=memory)
+        self._previous: tuple[float, ...] | None = None
+        self._round = 0
         self._prior = np.zeros((1 + 2 * n_rsus, n_rsus + 1))
         self._prior[0] = 1.0
         self._prior[1 : 1 + n_rsus, :n_rsus] = prior_elasticity * np.eye(n_rsus)
@@ -89,14 +113,16 @@ class DemandModel:
         deviation = np.repeat(PRIOR_DEVIATION, (1, n_rsus, n_rsus))
         self._prior_rows = np.diag(1.0 / deviation)
         self._prior_targets = self._prior / deviation[:, None]
-        self._fit: tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None = None
+        self._fit: _Fit | None = None
         self.prediction_error = 1.0
         """Relative error of the latest one-step prediction of the own demand."""
         self._unexplained: deque[float] = deque(maxlen=5)
         self.noise = MIN_NOISE
         """Relative error of demand that no price explains."""
 
-    def observe(self, round_: int, prices: FloatArray, demand: FloatArray, cost: float) -> None:
+    def observe(
+        self, round_: int, prices: Iterable[float], demand: Iterable[float], cost: float
+    ) -> None:
         """Take in one round.
 
         Args:
@@ -105,32 +131,52 @@ class DemandModel:
             demand: total demand sum_i b_ij at each RSU [MHz], shape [R].
             cost: sum_i c_ij b_ij of the own RSU [money].
         """
-        inverse = 1.0 / prices
-        if self._previous is not None and round_ == self._previous_round + 1:
+        inverse, total = tuple([1.0 / price for price in prices]), tuple(demand)
+        if self._previous is not None and round_ == self._round + 1:
             if self._fit is not None:
-                self._check_prediction(inverse, demand)
-            self._samples.append(np.concatenate((inverse, self._previous, demand, (cost,))))
+                self._check_prediction(self._fit, inverse, self._previous, total[self._own])
+            self._samples.append((*inverse, *self._previous, *total, cost))
         elif not self._samples:
             # Nothing precedes the first round; taking it for a steady state starts the fit.
-            self._samples.append(np.concatenate((inverse, demand, demand, (cost,))))
-        self._previous, self._previous_round = demand, round_
+            self._samples.append((*inverse, *total, *total, cost))
+        self._previous, self._round = total, round_
 
-    def _check_prediction(self, inverse: FloatArray, demand: FloatArray) -> None:
-        assert self._fit is not None
-        assert self._previous is not None
-        coefficients, y0, lag0, scale = self._fit
+    def _check_prediction(
+        self, fit: _Fit, inverse: Sequence[float], lagged: Sequence[float], demand: float
+    ) -> None:
+        """Compare the own demand with the one predicted; plain floats, as this is every round."""
         r = self._n_rsus
-        features = np.concatenate(((1.0,), inverse / y0 - 1.0, (self._previous - lag0) / scale[:r]))
-        own = self._own
-        predicted = float(features @ coefficients[:, own])
-        self.prediction_error = abs(predicted - float(demand[own] / scale[own]))
+        predicted, distance = fit.coefficients[0], 0.0
+        for j in range(r):
+            price = inverse[j] / fit.inverse[j] - 1.0
+            lag = (lagged[j] - fit.lagged[j]) / fit.scale[j]
+            predicted += fit.coefficients[1 + j] * price + fit.coefficients[1 + r + j] * lag
+            distance += price * price + LAG_DISTANCE * lag * lag
+        self.prediction_error = abs(predicted - demand / fit.scale[self._own])
         # What the linearisation does not explain, and lasts, is noise.
-        self._unexplained.append(self.prediction_error - float(_distance(features[1:], r)))
-        self.noise = max(MIN_NOISE, NOISE_SHARE * statistics.median(self._unexplained))
+        self._unexplained.append(self.prediction_error - distance)
+        self.noise = max(MIN_NOISE, NOISE_SHARE * _median(self._unexplained))
+
+    def local(self) -> LocalDemand:
+        """Demand around the latest observation (at least one is needed).
+
+        Fits anew only if the model does not predict well any more, or has become old.
+        """
+        fit = self._fit
+        if (
+            fit is None
+            or self._previous is None
+            or self.prediction_error > REFIT_ERROR
+            or self._round >= fit.round + REFIT_PERIOD
+        ):
+            return self.fit()
+        latest = self._samples[-1]
+        y, cost = latest[self._own], latest[-1]
+        return _tangent(y, max(self._previous[self._own], TINY), max(cost, TINY), fit)
 
     def fit(self) -> LocalDemand:
         """Fit around the latest observation (at least one is needed)."""
-        r, own = self._n_rsus, self._own
+        r = self._n_rsus
         rows = np.array(self._samples)
         latest = rows[-1]
         y0, lag0 = latest[:r], latest[2 * r : 3 * r]
@@ -148,10 +194,21 @@ class DemandModel:
             np.concatenate((rows[:, 2 * r :] / scale * weight, self._prior_targets)),
             rcond=None,
         )[0]
-        self._fit = (coefficients, y0, lag0, scale)
-        return self._long_run(coefficients, float(y0[own]), scale)
+        slopes = self._long_run(coefficients, float(y0[self._own]), scale)
+        self._fit = _Fit(
+            self._round,
+            tuple(y0.tolist()),
+            tuple(lag0.tolist()),
+            tuple(scale[:r].tolist()),
+            tuple(coefficients[:, self._own].tolist()),
+            *slopes,
+        )
+        return _tangent(float(y0[self._own]), float(scale[self._own]), float(scale[r]), self._fit)
 
-    def _long_run(self, coefficients: FloatArray, y0: float, scale: FloatArray) -> LocalDemand:
+    def _long_run(
+        self, coefficients: FloatArray, y0: float, scale: FloatArray
+    ) -> tuple[float, float]:
+        """Total derivatives of demand and cost by y = 1/p, the followers re-equilibrated."""
         r, own = self._n_rsus, self._own
         price_slopes, lag_slopes = coefficients[1 : 1 + r], coefficients[1 + r :]
         direct = price_slopes[own, :r]
@@ -164,9 +221,21 @@ class DemandModel:
         cost_elasticity = float(price_slopes[own, r] + lag_slopes[:, r] @ total)
         if not 0.05 <= cost_elasticity <= 50.0:
             cost_elasticity = elasticity
-        quantity, cost = float(scale[own]), float(scale[r])
-        return LocalDemand(
-            quantity=(quantity * (1.0 - elasticity), quantity * elasticity / y0),
-            cost=(cost * (1.0 - cost_elasticity), cost * cost_elasticity / y0),
-            elasticity=elasticity,
-        )
+        return elasticity * float(scale[own]) / y0, cost_elasticity * float(scale[r]) / y0
+
+
+def _tangent(y: float, quantity: float, cost: float, fit: _Fit) -> LocalDemand:
+    """The linear demand with the slopes of ``fit`` through the latest point."""
+    return LocalDemand(
+        quantity=(quantity - fit.quantity_slope * y, fit.quantity_slope),
+        cost=(cost - fit.cost_slope * y, fit.cost_slope),
+        elasticity=fit.quantity_slope * y / quantity,
+    )
+
+
+def _median(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return 0.5 * (ordered[middle - 1] + ordered[middle])

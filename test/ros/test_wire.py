@@ -148,3 +148,11 @@ def test_only_numbers_are_supported():
         Codec(message_class("NodeStatus"))
     with pytest.raises(ValueError, match="must begin with a header"):
         Codec(Float64MultiArray)
+
+
+def test_the_machines_know_the_fields_by_their_place():
+    from veaat_migration import msg
+    from veaat_migration.protocol.reading import PlainBid, PlainOffer
+
+    for plain, kind in ((PlainBid, msg.BandwidthBid), (PlainOffer, msg.PriceOffer)):
+        assert ("header", *plain._fields) == tuple(kind.get_fields_and_field_types())

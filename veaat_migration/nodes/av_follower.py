@@ -23,6 +23,7 @@ from veaat_migration.policy.factory import make_follower_policy
 from veaat_migration.protocol.config import FollowerConfig
 from veaat_migration.protocol.follower import FollowerMachine
 from veaat_migration.protocol.messages import Bid
+from veaat_migration.protocol.reading import PlainOffer
 
 
 class AvFollower(PlayerNode[FollowerMachine]):
@@ -53,7 +54,7 @@ class AvFollower(PlayerNode[FollowerMachine]):
         return (bids,)
 
     def _subscribe(self) -> None:
-        on_offer = listener(msg.PriceOffer, self._machine.on_offer, self._run)
+        on_offer = listener(msg.PriceOffer, PlainOffer, self._machine.on_offer, self._run)
         subscribe_to(self, msg.PriceOffer, "price_offers", qos.OFFERS, on_offer, raw=True)
 
     def _publish(self, outputs: Sequence[Bid]) -> None:

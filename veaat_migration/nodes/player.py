@@ -124,11 +124,15 @@ class PlayerNode(ManagedNode, Generic[MachineT]):
 
 def listener(
     message_class: type[Any],
+    plain_class: type[Any],
     handle: Callable[[Any, float], Sequence[Any]],
     run: Callable[[Sequence[Any]], None],
 ) -> Callable[[bytes], None]:
-    """The callback of a raw subscription: hands what the message says to the machine."""
-    decode, clock = Codec(message_class).decode, time.monotonic
+    """The callback of a raw subscription: hands what the message says to the machine.
+
+    ``plain_class`` is a named tuple with the fields of ``message_class`` but the header.
+    """
+    decode, clock = Codec(message_class, plain_class._make).decode, time.monotonic
 
     def on_message(data: bytes) -> None:
         try:

@@ -23,6 +23,7 @@ from veaat_migration.policy.factory import make_leader_policy
 from veaat_migration.protocol.config import LeaderConfig
 from veaat_migration.protocol.leader import LeaderMachine
 from veaat_migration.protocol.messages import Offer, Settlement
+from veaat_migration.protocol.reading import PlainBid
 
 
 class RsuLeader(PlayerNode[LeaderMachine]):
@@ -56,7 +57,7 @@ class RsuLeader(PlayerNode[LeaderMachine]):
         return (offers, settlements)
 
     def _subscribe(self) -> None:
-        on_bid = listener(msg.BandwidthBid, self._machine.on_bid, self._run)
+        on_bid = listener(msg.BandwidthBid, PlainBid, self._machine.on_bid, self._run)
         subscribe_to(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS, on_bid, raw=True)
 
     def _publish(self, outputs: Sequence[Offer | Settlement]) -> None:

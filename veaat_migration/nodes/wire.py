@@ -17,7 +17,7 @@ from __future__ import annotations
 import operator
 import struct
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 ENCAPSULATION = b"\x00\x01\x00\x00"
@@ -57,8 +57,13 @@ class Codec:
     What is read is a named tuple of all fields but the header, with arrays as tuples.
     """
 
-    def __init__(self, message_class: Any) -> None:
+    def __init__(self, message_class: Any, make: Callable[[Iterable[Any]], Any] | None = None):
         """Prepare for a generated message class.
+
+        Args:
+            message_class: the class.
+            make: makes what :meth:`decode` returns of all fields but the header, in their
+                order; None: a named tuple.
 
         Raises:
             ValueError: it has a field that is neither a number nor an array of numbers.
@@ -73,8 +78,7 @@ class Codec:
             if item not in _SCALARS:
                 raise ValueError(f"{message_class.__name__}.{name}: {kind} is not supported")
             self._fields.append((_SCALARS[item], item != kind))
-        tuple_class: Any = namedtuple(message_class.__name__, types)  # type: ignore[misc]
-        self._make: Callable[[Sequence[Any]], Any] = tuple_class._make
+        self._make = make or namedtuple(message_class.__name__, types)._make  # type: ignore[misc]
         self._arrays = [index for index, (_, is_array) in enumerate(self._fields) if is_array]
         self._by_size: dict[int, _Layout] = {}
         self._by_lengths: dict[tuple[int, ...], _Layout] = {}
@@ -152,8 +156,7 @@ class Codec:
     def _layout(self, lengths: tuple[int, ...]) -> _Layout:
         """The layout of a message with these lengths of frame_id and of all arrays."""
         left = iter(lengths[1:])
-        position, counts = 5, [(3, lengths[0])]
-        fields: list[tuple[int, int | None]] = []
+        position, fields, counts = 5, [], [(3, lengths[0])]
         for _, is_array in self._fields:
             if is_array:
                 length = next(left)

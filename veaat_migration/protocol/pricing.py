@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from veaat_migration.game.matching import matching_probability
+from veaat_migration.game.matching import matching_list
 from veaat_migration.game.profiles import LeaderProfile
 from veaat_migration.policy.interface import LeaderObservation, LeaderPolicy
 from veaat_migration.protocol.messages import Offer, Settlement
@@ -47,7 +47,7 @@ def settle(
         # The AVs of a group answer the same offers, so one computation serves nearly all.
         if known != (bid.prices, bid.qualities):
             known = (bid.prices, bid.qualities)
-            probabilities = matching_probability(*known).tolist()
+            probabilities = matching_list(*known)
         theta.append(probabilities[column])
     bandwidth = [answer.bandwidth for answer in answers.values()]
     return Settlement(

@@ -54,6 +54,21 @@ class CheckedBid(NamedTuple):
     bandwidth: tuple[float, ...]
 
 
+class PlainOffer(CheckedOffer):
+    """An offer as a decoder of serialized messages delivers it: native numbers and tuples.
+
+    Only the types can be relied on; nothing is checked yet.
+    """
+
+    __slots__ = ()
+
+
+class PlainBid(CheckedBid):
+    """A bid as a decoder of serialized messages delivers it, see :class:`PlainOffer`."""
+
+    __slots__ = ()
+
+
 def read_offer(message: OfferLike, *, price_max: float) -> CheckedOffer:
     """Check an offer. The price and quality of a closing offer are void and read as 0.
 
@@ -64,6 +79,8 @@ def read_offer(message: OfferLike, *, price_max: float) -> CheckedOffer:
     Raises:
         RejectedError: malformed, not finite or out of range.
     """
+    if isinstance(message, PlainOffer) and _obeys_offer_rules(message, price_max):
+        return message
     try:
         closing = bool(message.closing)
         round_ = _round(message.round, 1)
@@ -104,6 +121,8 @@ def read_bid(message: BidLike, *, bandwidth_max: float) -> CheckedBid:
     Raises:
         RejectedError: malformed, not finite or out of range.
     """
+    if isinstance(message, PlainBid) and _obeys_bid_rules(message, bandwidth_max):
+        return message
     try:
         session, av_id = _session(message.session), _id(message.av_id)
         if message.leaving:
@@ -129,6 +148,60 @@ def read_bid(message: BidLike, *, bandwidth_max: float) -> CheckedBid:
         raise
     except Exception as error:
         raise RejectedError(RejectReason.MALFORMED) from error
+
+
+def _obeys_offer_rules(offer: PlainOffer, price_max: float) -> bool:
+    """Whether an offer is in order, in one go; False: not, or not sure.
+
+    Comparisons with NaN are false, and a sum is smaller than infinity only without NaN.
+    """
+    session, round_, rsu_id, price, quality, closing, settled_round, av_ids, bandwidth = offer
+    if closing or len(bandwidth) != len(av_ids):
+        return False
+    in_order = (
+        session > 0
+        and 0 <= settled_round < round_ <= MAX_ROUND
+        and rsu_id > 0
+        and SMALLEST <= price <= price_max
+        and price <= LARGEST
+        and SMALLEST <= quality <= LARGEST
+    )
+    if not av_ids or not in_order:
+        return in_order
+    return (
+        settled_round > 0
+        and av_ids[0] > 0
+        and len(av_ids) <= MAX_ENTRIES
+        and all(map(lt, av_ids, av_ids[1:]))
+        and min(bandwidth) >= 0.0
+        and max(bandwidth) <= LARGEST
+        and sum(bandwidth) < math.inf
+    )
+
+
+def _obeys_bid_rules(bid: PlainBid, bandwidth_max: float) -> bool:
+    """Whether a bid is in order, in one go; False: not, or not sure."""
+    session, round_, av_id, leaving, rsu_ids, sessions, prices, qualities, bandwidth = bid
+    count = len(rsu_ids)
+    return (
+        0 < count <= MAX_ENTRIES
+        and not leaving
+        and count == len(sessions) == len(prices) == len(qualities) == len(bandwidth)
+        and session > 0
+        and 0 < round_ <= MAX_ROUND
+        and av_id > 0
+        and rsu_ids[0] > 0
+        and all(map(lt, rsu_ids, rsu_ids[1:]))
+        and min(sessions) > 0
+        and min(prices) >= SMALLEST
+        and max(prices) <= LARGEST
+        and min(qualities) >= SMALLEST
+        and max(qualities) <= LARGEST
+        and min(bandwidth) >= 0.0
+        and max(bandwidth) <= bandwidth_max
+        and max(bandwidth) <= LARGEST
+        and sum(prices) + sum(qualities) + sum(bandwidth) < math.inf
+    )
 
 
 def _demand(condition: bool, reason: RejectReason = RejectReason.MALFORMED) -> None:

@@ -78,7 +78,8 @@ class Codec:
             if item not in _SCALARS:
                 raise ValueError(f"{message_class.__name__}.{name}: {kind} is not supported")
             self._fields.append((_SCALARS[item], item != kind))
-        self._make = make or namedtuple(message_class.__name__, types)._make  # type: ignore[misc]
+        plain: Any = namedtuple(message_class.__name__, types)  # type: ignore[misc]
+        self._make: Callable[[Sequence[Any]], Any] = make or plain._make
         self._arrays = [index for index, (_, is_array) in enumerate(self._fields) if is_array]
         self._by_size: dict[int, _Layout] = {}
         self._by_lengths: dict[tuple[int, ...], _Layout] = {}
@@ -156,7 +157,8 @@ class Codec:
     def _layout(self, lengths: tuple[int, ...]) -> _Layout:
         """The layout of a message with these lengths of frame_id and of all arrays."""
         left = iter(lengths[1:])
-        position, fields, counts = 5, [], [(3, lengths[0])]
+        position, counts = 5, [(3, lengths[0])]
+        fields: list[tuple[int, int | None]] = []
         for _, is_array in self._fields:
             if is_array:
                 length = next(left)

@@ -12,15 +12,24 @@ from veaat_migration.protocol.status import PlayerStatus
 
 
 class Stamper:
-    """Stamps headers with the node's time: the system's, or that of /clock in a simulation."""
+    """Stamps with the node's time: the system's, or that of /clock in a simulation.
+
+    Which of the two is asked for at the beginning and with every :meth:`refresh`, since rclpy
+    takes longer to tell than to read the time.
+    """
 
     def __init__(self, node: Node) -> None:
         """Use ``node``'s clock."""
         self._clock = node.get_clock()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Notice a change of the parameter ``use_sim_time``."""
+        self._simulated = bool(self._clock.ros_time_is_active)
 
     def nanoseconds(self) -> int:
         """Time now [ns]."""
-        if self._clock.ros_time_is_active:
+        if self._simulated:
             now: int = self._clock.now().nanoseconds
             return now
         return time.time_ns()

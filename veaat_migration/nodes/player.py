@@ -54,7 +54,11 @@ class PlayerNode(ManagedNode, Generic[MachineT]):
         self._publishers_to_flush = list(self._make_publishers())
         self._wakeup = WakeupTimer(self, self._on_wakeup)
         self._reporter = Reporter(
-            self, self.get_name(), number(values, "status_period"), self._machine.status
+            self,
+            self._stamp,
+            self.get_name(),
+            number(values, "status_period"),
+            self._machine.status,
         )
         self._publishers_to_flush.append(self._reporter.publisher)
         self._gate = ObserverGate(self, text(values, "observers"), self._publishers_to_flush)
@@ -163,3 +167,17 @@ def speaker(
         publish(encode(stamp.nanoseconds(), fields(output)))
 
     return say
+
+
+def if_heard(say: Callable[[Any], None], publisher: Publisher) -> Callable[[Any], None]:
+    """Says something only while somebody listens.
+
+    For volatile topics: what is published while nobody is connected reaches nobody later either.
+    """
+    listeners = publisher.get_subscription_count
+
+    def say_if_heard(output: Any) -> None:
+        if listeners():
+            say(output)
+
+    return say_if_heard

@@ -8,6 +8,7 @@ acknowledgements are awaited for a bounded time.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ FLUSH = 1.0
 """Longest time to wait for the acknowledgement of the last messages [s]."""
 SPIN_SLICE = 60.0
 """Longest wait inside the executor [s]; must be finite, see above."""
+
+GC_THRESHOLD = 10_000
+"""New containers after which the garbage collector runs (Python's own: 700)."""
 
 EXIT_OK, EXIT_FAILURE, EXIT_INVALID = 0, 1, 2
 
@@ -124,6 +128,10 @@ def _spin(nodes: Sequence[ManagedNode]) -> None:
         executor.add_node(node)
     on_end()
     stop_watch().on_stop(lambda: executor.create_task(stop))
+    # What was made so far stays: the collector need not look at it again, and what a node makes
+    # from now on is hardly ever circular.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     while not over.done():
         executor.spin_until_future_complete(over, SPIN_SLICE)
     for node in nodes:

@@ -21,13 +21,18 @@ class Reporter:
     """Publishes ``node_status`` and ``/diagnostics`` and logs what changed."""
 
     def __init__(
-        self, node: Node, hardware_id: str, period: float, snapshot: Callable[[], PlayerStatus]
+        self,
+        node: Node,
+        stamp: Stamper,
+        hardware_id: str,
+        period: float,
+        snapshot: Callable[[], PlayerStatus],
     ) -> None:
-        """Report ``snapshot()`` of ``node`` every ``period`` seconds."""
+        """Report ``snapshot()`` of ``node`` every ``period`` seconds, and refresh ``stamp``."""
         self._node = node
         self._hardware_id = hardware_id
         self._snapshot = snapshot
-        self._stamp = Stamper(node)
+        self._stamp = stamp
         self._before: PlayerStatus | None = None
         self._health: Health | None = None
         self.publisher: Publisher = publish_on(node, msg.NodeStatus, "node_status", qos.ANSWERS)
@@ -36,6 +41,7 @@ class Reporter:
 
     def report(self) -> None:
         """Publish the status now."""
+        self._stamp.refresh()
         status = self._snapshot()
         health = assess(status, self._before)
         self._log(status, health)

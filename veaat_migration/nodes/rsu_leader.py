@@ -13,7 +13,7 @@ from veaat_migration import msg
 from veaat_migration.nodes import process, qos
 from veaat_migration.nodes.connections import publish_on, subscribe_to
 from veaat_migration.nodes.leader_parameters import LEADER
-from veaat_migration.nodes.player import PlayerNode, listener, speaker
+from veaat_migration.nodes.player import PlayerNode, if_heard, listener, speaker
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
     leader_from_parameters,
@@ -53,7 +53,8 @@ class RsuLeader(PlayerNode[LeaderMachine]):
         offers = publish_on(self, msg.PriceOffer, "price_offers", qos.OFFER)
         settlements = publish_on(self, msg.Settlement, "settlements", qos.ANSWERS)
         self._say_offer = speaker(msg.PriceOffer, offers, self._stamp)
-        self._say_settlement = speaker(msg.Settlement, settlements, self._stamp)
+        say_settlement = speaker(msg.Settlement, settlements, self._stamp)
+        self._say_settlement = if_heard(say_settlement, settlements)
         return (offers, settlements)
 
     def _subscribe(self) -> None:

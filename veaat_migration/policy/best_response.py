@@ -91,7 +91,7 @@ class BestResponseLeader:
             return self._price
         own = rsu_ids.index(self._profile.rsu_id)
         prices = [all_prices[j] for j in heard]
-        totals = observation.demand.sum(axis=0).tolist()
+        totals = np.add.reduce(observation.demand, axis=0).tolist()
         total = [totals[j] for j in heard]
         self._price = prices[own]
         if total[own] <= NO_DEMAND:
@@ -135,7 +135,7 @@ class BestResponseLeader:
         # Slopes are worth having only if the disturbance stands out from the noise.
         width = max(0.5 * min(model.prediction_error, step), math.sqrt(model.noise))
         width = min(max(width, self._exploration), self._max_exploration)
-        return 1.0 + width * float(self._rng.uniform(-1.0, 1.0))
+        return 1.0 + width * (2.0 * self._rng.random() - 1.0)
 
     def _bounded(self, price: float) -> float:
         return min(max(price, self._price_min), self._profile.price_max)

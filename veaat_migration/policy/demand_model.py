@@ -27,7 +27,7 @@ TINY = 1e-9
 REFIT_ERROR = 1e-5
 """Relative prediction error above which the model is fitted anew. Prices always move by about
 1e-3 (the leaders explore), so that a model that predicts this well has its slopes right to 1 %."""
-REFIT_PERIOD = 10
+REFIT_PERIOD = 20
 """Rounds after which it is fitted anew all the same."""
 
 

@@ -125,6 +125,8 @@ class GameInstance:
     """b_max, most bandwidth that one AV may buy from one RSU [MHz]."""
     delay: DelayConstraint | None = None
     externality: Externality = Externality.ADDITIVE
+    capacity: FloatArray | None = None
+    """C_j, expected load that each RSU can carry [MHz], shape [R], > 0; None: unlimited."""
 
     @property
     def n_avs(self) -> int:
@@ -156,6 +158,7 @@ class GameInstance:
         bandwidth_max: float,
         delay: DelayConstraint | None = None,
         externality: Externality | str = Externality.ADDITIVE,
+        capacity: Any = None,
     ) -> GameInstance:
         """Broadcast and validate. ``cost`` is [R] or [V, R]; scalar couplings fill off-diagonals.
 
@@ -186,7 +189,9 @@ class GameInstance:
             raise InstanceError(
                 f"externality: must be one of {options}, got {externality!r}"
             ) from error
-        return cls(delta, e, q, c, zeta, eta, p_max, b_max, delay, kind)
+        limit = None if capacity is None else _array("capacity", capacity, (n_rsus,))
+        _require(limit is None or np.all(limit > 0), "capacity: must be > 0")
+        return cls(delta, e, q, c, zeta, eta, p_max, b_max, delay, kind, limit)
 
 
 def _length(name: str, value: Any) -> int:

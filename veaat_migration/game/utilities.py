@@ -1,4 +1,4 @@
-"""What every player earns at given prices and demands (Eqs. 5-10)."""
+"""What every player earns at given prices and demands (Eqs. 5-10), after rationing if any."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from veaat_migration.game.capacity import delivered_share
 from veaat_migration.game.instance import Externality, FloatArray, GameInstance
 from veaat_migration.game.matching import matching_probability
 
@@ -21,8 +22,7 @@ def leader_utilities(instance: GameInstance, prices: Any, demand: Any) -> FloatA
     Returns:
         Profit of each RSU [money], shape [..., R].
     """
-    p, b = _arrays(prices, demand)
-    theta = matching_probability(p, instance.quality)
+    p, b, theta = _delivered(instance, prices, demand)
     profit: FloatArray = theta * (b * (p[..., None, :] - instance.cost)).sum(axis=-2)
     return profit
 
@@ -42,8 +42,7 @@ def follower_utilities(instance: GameInstance, prices: Any, demand: Any) -> Floa
     Returns:
         Utility of each AV [money], shape [..., V].
     """
-    p, b = _arrays(prices, demand)
-    theta = matching_probability(p, instance.quality)
+    p, b, theta = _delivered(instance, prices, demand)
     usable = b + instance.offset[:, None]
     works = usable > 0.0
     satisfaction = np.log(np.where(works, usable, 1.0))
@@ -57,5 +56,12 @@ def follower_utilities(instance: GameInstance, prices: Any, demand: Any) -> Floa
     return utility
 
 
-def _arrays(prices: Any, demand: Any) -> tuple[FloatArray, FloatArray]:
-    return np.asarray(prices, dtype=np.float64), np.asarray(demand, dtype=np.float64)
+def _delivered(
+    instance: GameInstance, prices: Any, demand: Any
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Prices, delivered bandwidth and matching probabilities."""
+    p, b = np.asarray(prices, dtype=np.float64), np.asarray(demand, dtype=np.float64)
+    theta = matching_probability(p, instance.quality)
+    if instance.capacity is not None:
+        b = b * delivered_share(instance, theta, b)[..., None, :]
+    return p, b, theta

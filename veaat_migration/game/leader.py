@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.game.capacity import delivered_share
 from veaat_migration.game.followers import FollowerEquilibria, Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.line_search import LineMaximum, Samples, global_maximum
@@ -22,11 +23,11 @@ class Payoffs:
 
     followers: FollowerEquilibria
     profit: FloatArray
-    """U_j (Eq. 10), [n, j]"""
+    """U_j (Eq. 10), after rationing if any, [n, j]"""
     slope: FloatArray
     """dU_j/dp_j through B*(p), [n, j]"""
     signature: npt.NDArray[np.int8]
-    """Which bounds and delay constraints hold, [n, k]"""
+    """Which bounds, delay constraints and capacities hold, [n, k]"""
 
 
 def price_bounds(instance: GameInstance) -> tuple[FloatArray, FloatArray]:
@@ -46,13 +47,23 @@ def payoffs(
     margin = p[:, None, :] - instance.cost
     income = (demand * margin).sum(axis=1)
     own = np.einsum("nijj->nij", response)
-    slope = theta * ((demand + own * margin).sum(axis=1) - (1.0 - theta) / p * income)
+    growth = (demand + own * margin).sum(axis=1)
+    profit = theta * income
+    slope = theta * (growth - (1.0 - theta) / p * income)
     state = np.where(reply.flexibility > 0.0, 0, np.where(demand > 0.0, 1, -1))
     signature = state.reshape(len(p), -1)
     if reply.pull is not None:
         binding = (reply.multiplier > 0.0).astype(np.int64)
         signature = np.concatenate([signature, binding], axis=1)
-    return Payoffs(followers, theta * income, slope, signature.astype(np.int8))
+    if instance.capacity is not None:
+        share = delivered_share(instance, theta, demand)
+        rationed = share < 1.0
+        # A rationed RSU sells its capacity whatever it asks: U_j = C_j (mean margin).
+        total = np.where(rationed, demand.sum(axis=1), 1.0)
+        sold_out = instance.capacity * (growth - income * own.sum(axis=1) / total) / total
+        profit, slope = share * profit, np.where(rationed, sold_out, slope)
+        signature = np.concatenate([signature, rationed.astype(np.int64)], axis=1)
+    return Payoffs(followers, profit, slope, signature.astype(np.int8))
 
 
 def best_price(

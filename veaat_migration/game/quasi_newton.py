@@ -49,19 +49,18 @@ class Found:
     """[n]"""
 
 
-def local_prices(stack: GameStack, prices: Array, guess: Array | None = None) -> Found:
+def local_prices(stack: GameStack, prices: Array, *, free_at_cap: bool = False) -> Found:
     """Prices from which no leader gains by a small change, near ``prices`` [n, R].
 
-    Cases that sit at a kink of a payoff do not converge.
+    Where leaders sit at kinks, other leaders' one-sided derivatives differ and equilibria may be
+    a continuum; of it, one end is found if AVs at b_max count as held, another one if as free.
     """
     xp = functions(prices)
     y_low, y_high = 1.0 / stack.price_high, 1.0 / stack.price_low
     n = len(prices)
     todo, now = xp.arange(n), stack
     p = xp.minimum(xp.maximum(prices, stack.price_low), stack.price_high)
-    b = guess
-    if b is None:
-        b = xp.zeros((n, stack.n_avs, stack.n_rsus), dtype=prices.dtype) + 0.0 * p[:, None, :]
+    b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
     converged, iterations = p[:, 0] < 0.0, xp.arange(n) * 0 + _MAX_STEPS
     previous = xp.full_like(p[:, 0], np.inf)
@@ -69,37 +68,40 @@ def local_prices(stack: GameStack, prices: Array, guess: Array | None = None) ->
         cases = Cases(now, p)
         b, _ = equilibria(cases, b)
         result[todo], demand[todo] = p, b
-        move, size = _move(cases, b, y_low, y_high)
+        totals = Totals.of(cases, b, free_at_cap=free_at_cap)
+        move, size = _move(cases, totals, y_low, y_high)
         done = size <= _CLOSE
         done = done | ((size <= 1e-10) & (size >= 0.5 * previous))
-        previous = size
+        previous, response = size, totals.response
         if bool(done.any()):
             converged[todo[done]], iterations[todo[done]] = True, step
             keep = ~done
             todo, now, p, b = todo[keep], now.take(keep), p[keep], b[keep]
-            previous, move = previous[keep], move[keep]
+            previous, move, response = previous[keep], move[keep], totals.response[keep]
             if not len(todo):
                 break
             if not now.shared:
                 y_low, y_high = y_low[keep], y_high[keep]
         if step >= _PATIENCE:
             move = move * xp.where(previous > _JUMPY, 0.5, 1.0)[:, None]
-        p = 1.0 / xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
+        y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
+        b = b + ((y - 1.0 / p)[:, :, None, None] * response).sum(1)
+        b = xp.minimum(xp.clip(b, 0.0, None), now.cap)
+        p = 1.0 / y
     return Found(result, demand, converged, iterations)
 
 
-def _move(cases: Cases, demand: Array, low: Array, high: Array) -> tuple[Array, Array]:
+def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array, Array]:
     """Change of y in this step [n, R], and its largest relative entry if it were alone [n].
 
     Leader j wants to move to where its first-order condition holds, or to a kink on the way
     there, or to its clearing price, whichever comes first, inside its bounds; Newton's step makes
     all these wishes vanish at once.
     """
-    stack, xp = cases.stack, functions(demand)
+    stack, xp = cases.stack, functions(cases.prices)
     y, q = 1.0 / cases.prices, stack.quality
     rsus = xp.arange(y.shape[1])
     total = (q * y).sum(-1)[:, None]
-    totals = Totals.of(cases, demand)
     own_q, own_k = diagonal(totals.quantity_slope), diagonal(totals.cost_slope)
     margin = own_q - totals.cost - y * own_k
     condition = margin * total - q * (totals.quantity - y * totals.cost)
@@ -157,7 +159,7 @@ def _walk(
     smooth = condition / bend
     none = 0 * xp.argmax(totals.root, 1) - 1
     up = (condition > 0.0)[:, None, :]
-    capped, dropped = totals.root >= stack.cap, totals.root <= 0.0
+    capped, dropped = totals.capped, totals.dropped
     free = ~(capped | dropped)
     to_cap = xp.where(free, up + 0 * free, capped + 0) > 0
     relevant = (free | (dropped & up) | (capped & ~up)) & (totals.own_pull > 0.0)

@@ -46,6 +46,8 @@ class GameStack:
     """b_max, [g, 1, 1]"""
     capacity: Array | None
     """C_j, [g, R]"""
+    equal_costs: bool
+    """Whether every RSU serves all AVs at the same unit cost"""
 
     @property
     def n_avs(self) -> int:
@@ -66,10 +68,12 @@ class GameStack:
         """The cases ``index`` (a mask or integers)."""
         if self.shared:
             return self
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return replace(
-            self, **{name: value[index] for name, value in values.items() if value is not None}
-        )
+        arrays = {
+            item.name: getattr(self, item.name)[index]
+            for item in fields(self)
+            if not isinstance(getattr(self, item.name), bool | None)
+        }
+        return replace(self, **arrays)
 
     def others_social(self, demand: Array) -> Array:
         """sum_k zeta_ik b_kj, [n, V, R]."""
@@ -119,6 +123,7 @@ def stack_games(instances: Sequence[GameInstance]) -> GameStack:
         price_high=np.stack([high for _, high in bounds]),
         cap=gather("bandwidth_max")[:, None, None],
         capacity=None if instances[0].capacity is None else gather("capacity"),
+        equal_costs=all(bool((game.cost == game.cost[0]).all()) for game in instances),
     )
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from veaat_migration.game.arrays import Array, functions
 from veaat_migration.game.kernel import Cases
 
+AT_CAP = 1e-10
+"""Relative distance from b_max at which an AV counts as having reached it."""
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -25,6 +28,12 @@ class Totals:
     quantity_bend: Array
     """d2Q_j/(dy_j dy_l), [n, j, l]"""
     cost_bend: Array
+    response: Array
+    """z_l = dB*/dy_l, [n, l, V, R]"""
+    capped: Array
+    """Whether AV i is held by b_max, [n, V, R]"""
+    dropped: Array
+    """Whether it is held by zero, [n, V, R]"""
     root: Array
     """delta_i / x_ij - E_i, what AV i would buy without bounds, [n, V, R]"""
     pull: Array
@@ -37,50 +46,69 @@ class Totals:
     """Change of Q_j and of K_j per unit of own demand of one AV, others reacting, [n, V, R]"""
 
     @classmethod
-    def of(cls, cases: Cases, demand: Array) -> Totals:
-        """By one set of linear equations for dB/dy_l and one for their adjoints."""
+    def of(cls, cases: Cases, demand: Array, *, free_at_cap: bool = False) -> Totals:
+        """By one set of linear equations for dB/dy_l and one for their adjoints.
+
+        An AV that has just reached b_max counts as held, or as reacting with ``free_at_cap``:
+        the one-sided derivatives differ.
+        """
         stack, xp = cases.stack, functions(demand)
-        n, v, r = demand.shape
-        flexibility, forces = cases.flexibility(demand), cases.forces(demand)
-        # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.
-        eye = xp.eye(r, dtype=demand.dtype)[:, None, :]
-        ones = eye + 0.0 * demand[:, None]
-        costly = stack.cost[:, None] * ones
-        theta = cases.theta[:, None, None, :]
-        right = xp.concatenate([forces, ones / theta, costly / theta], 1)
-        solved = cases.solve(flexibility, right)
-        response = solved[:, :r]
-        quantity = theta * solved[:, r : 2 * r]
-        cost = theta * solved[:, 2 * r :]
-        flat = response.reshape(n, r, v * r).swapaxes(1, 2)
+        r = demand.shape[2]
         x = xp.maximum(cases.net_price(demand), 1e-3 * cases.saturated)
         root = stack.satisfaction / x - stack.offset
         usable = root + stack.offset
-        held = flexibility == 0.0
-        bent = xp.where(held, 1.0, flexibility)
-        weight = tuple(own_columns(mu) / bent for mu in (quantity, cost))
+        edge = stack.cap * (1.0 + (AT_CAP if free_at_cap else -AT_CAP))
+        capped, dropped = root >= edge, root <= 0.0
+        held = capped | dropped
+        bent = usable * usable / stack.satisfaction
+        flexibility, forces = bent * ~held, cases.forces(demand)
+        # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.
+        eye = xp.eye(r, dtype=demand.dtype)[:, None, :]
+        ones = eye + 0.0 * demand[:, None]
+        theta = cases.theta[:, None, None, :]
+        right = [forces, ones / theta]
+        if not stack.equal_costs:
+            right.append(stack.cost[:, None] * ones / theta)
+        right = xp.concatenate(right, 1)
+        solved = cases.solve(flexibility, right)
+        response = solved[:, :r]
+        adjoints = theta * solved[:, r:]
+        quantity_slope = response.sum(2).swapaxes(1, 2)
+        quantity_bend = _bend(cases, demand, response, adjoints[:, :r])
+        if stack.equal_costs:
+            each = stack.cost[:, 0, :, None]
+            cost_slope, cost_bend = each * quantity_slope, each * quantity_bend
+        else:
+            cost_slope = (response * stack.cost[:, None]).sum(2).swapaxes(1, 2)
+            cost_bend = _bend(cases, demand, response, adjoints[:, r:])
         pull = response
+        weights = own_columns(adjoints[:, :r]), own_columns(adjoints[:, -r:])
         if bool(held.any()):
-            bent = usable * usable / stack.satisfaction * held
-            changed = bent[:, None] * (right + cases.couple_each(solved))
+            changed = (bent * held)[:, None] * (right + cases.couple_each(solved))
             pull = response + changed[:, :r]
-            bent = xp.where(held, bent, 1.0)
-            freed = [theta * changed[:, r : 2 * r], theta * changed[:, 2 * r :]]
-            weight = tuple(
-                w + own_columns(mu) / bent for w, mu in zip(weight, freed, strict=True)
+            freed = theta * changed[:, r:]
+            weights = (
+                weights[0] + own_columns(freed[:, :r]),
+                weights[1] + own_columns(freed[:, -r:]),
             )
+        weights = tuple(weight / bent for weight in weights)
+        if stack.equal_costs:
+            weights = weights[0], stack.cost * weights[0]
         return cls(
             quantity=demand.sum(1),
             cost=(stack.cost * demand).sum(1),
-            quantity_slope=ones.reshape(n, r, v * r) @ flat,
-            cost_slope=costly.reshape(n, r, v * r) @ flat,
-            quantity_bend=_bend(cases, demand, response, quantity),
-            cost_bend=_bend(cases, demand, response, cost),
+            quantity_slope=quantity_slope,
+            cost_slope=cost_slope,
+            quantity_bend=quantity_bend,
+            cost_bend=cost_bend,
+            response=response,
+            capped=capped,
+            dropped=dropped,
             root=root,
             pull=pull,
             own_pull=own_columns(pull),
-            bent=usable * usable / stack.satisfaction,
-            weight=weight,
+            bent=bent,
+            weight=weights,
         )
 
 

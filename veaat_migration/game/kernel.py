@@ -25,6 +25,7 @@ _MAX_STEPS = 60
 _SLOW = 0.2
 """Newton takes over where plain replies shrink the error by less than this."""
 _CG_STEPS = 200
+_NEWTON_ACCURACY = 1e-6
 
 
 class Cases:
@@ -131,7 +132,7 @@ class Cases:
         """
         return self.solve(self.flexibility(demand), self.force(demand, rsu)[:, None])[:, 0]
 
-    def solve(self, flexibility: Array, forces: Array) -> Array:
+    def solve(self, flexibility: Array, forces: Array, accuracy: float = 1e-14) -> Array:
         """db of (I - D K) db = D f for m forces a case, [n, m, V, R]; nan where there is none."""
         n, m, v, r = forces.shape
         if v * r <= DIRECT:
@@ -139,10 +140,11 @@ class Cases:
             solved = functions(forces).linalg.solve(self._matrix(flexibility), right)
             return solved.swapaxes(1, 2).reshape(n, m, v, r)
         if m == 1:
-            return self._conjugate_gradients(flexibility, forces[:, 0])[:, None]
+            return self._conjugate_gradients(flexibility, forces[:, 0], accuracy)[:, None]
         rows = functions(forces).arange(n * m) // m
         each = self.take(rows)
-        solved = each._conjugate_gradients(flexibility[rows], forces.reshape(n * m, v, r))
+        forces = forces.reshape(n * m, v, r)
+        solved = each._conjugate_gradients(flexibility[rows], forces, accuracy)
         return solved.reshape(n, m, v, r)
 
     def _matrix(self, flexibility: Array) -> Array:
@@ -160,7 +162,9 @@ class Cases:
         matrix[:, diagonal, diagonal] += 1.0
         return matrix
 
-    def _conjugate_gradients(self, flexibility: Array, force: Array) -> Array:
+    def _conjugate_gradients(
+        self, flexibility: Array, force: Array, accuracy: float
+    ) -> Array:
         """The symmetric form: u = db sqrt(theta / D), u - h (K' (h u)) = h sqrt(theta) f."""
         xp = functions(force)
         root = xp.sqrt(self.theta)[:, None, :]
@@ -176,7 +180,7 @@ class Cases:
         u = xp.zeros_like(residual)
         direction = residual
         size = _dot(residual, residual)
-        goal = 1e-28 * size
+        goal = accuracy * accuracy * size
         for _ in range(_CG_STEPS):
             open_ = size > goal
             if not bool(open_.any()):
@@ -195,8 +199,12 @@ class Cases:
         return h * u / root
 
 
-def equilibria(cases: Cases, guess: Array) -> tuple[Array, Array]:
+def equilibria(
+    cases: Cases, guess: Array, precision: float = 0.0
+) -> tuple[Array, Array]:
     """The fixed point of the replies that ``guess`` [n, V, R] leads to, and whether it was met.
+
+    It is found to the last digits, or to a ``precision`` relative to b_max.
 
     Plain replies, and Newton steps where these are slow; a step that does not bring the demand
     closer to its replies is replaced by a plain one.
@@ -210,7 +218,7 @@ def equilibria(cases: Cases, guess: Array) -> tuple[Array, Array]:
     previous = xp.full_like(error, np.inf)
     result, converged, todo = reply, error < 0.0, None
     for _ in range(_MAX_STEPS):
-        done = (error <= 2e-15 * scale) | ((error <= 1e-11 * scale) & (error >= 0.5 * previous))
+        done = (error <= max(2e-15, precision) * scale) | ((error <= 1e-11 * scale) & (error >= 0.5 * previous))
         if bool(done.any()):
             if bool(done.all()) and todo is None:
                 return reply, done
@@ -242,7 +250,8 @@ def _newton(
 ) -> tuple[Array, Array, Array]:
     """Newton's next demand where it helps, else the reply; with its reply and error."""
     xp = functions(demand)
-    further = cases.solve(cases.flexibility(reply), cases.couple(reply - demand)[:, None])[:, 0]
+    force = cases.couple(reply - demand)[:, None]
+    further = cases.solve(cases.flexibility(reply), force, _NEWTON_ACCURACY)[:, 0]
     target = xp.minimum(xp.clip(reply + further, 0.0, None), cases.stack.cap)
     target = xp.where(target == target, target, reply)
     answer = cases.reply(target)

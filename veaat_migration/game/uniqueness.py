@@ -49,7 +49,7 @@ class _Parts:
     def __init__(self, cases: Cases) -> None:
         self.cases = cases
         stack = cases.stack
-        self.mixed = bool((cases.pair < 0.0).any()) or bool((stack.social < 0.0).any())
+        self.mixed = bool((cases.pair < 0.0).any()) or _any_negative(stack.social)
         if self.mixed:
             self.plus = cases.of_sign(1.0)
             self.minus = cases.of_sign(-1.0)
@@ -79,3 +79,8 @@ class _Parts:
             bound = xp.minimum(bound, ratio)
             vector = image + 1e-3 * xp.amax(image.reshape(len(image), -1), -1)[:, None, None] + 1e-300
         return bound
+
+
+def _any_negative(couplings: Array) -> bool:
+    values = couplings.data if hasattr(couplings, "tocsr") else couplings
+    return bool((values < 0.0).any())

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions, solve_equations, zeros
 from veaat_migration.game.stack import GameStack
 
 DIRECT = 40
@@ -110,14 +110,14 @@ class Cases:
         columns = demand.swapaxes(1, 2)
         forces = columns[..., None] * (self.link.swapaxes(1, 2) * self.prices[..., None])[:, :, None]
         linked = (demand @ self.link.swapaxes(1, 2)).swapaxes(1, 2)
-        rsus = xp.arange(forces.shape[1])
+        rsus = count(forces, forces.shape[1])
         price = self.prices[..., None]
         forces[:, rsus, :, rsus] = (price * (price - linked)).swapaxes(0, 1)
         return forces
 
     def force(self, demand: Array, rsu: Array) -> Array:
         """-dx_ij/dy_l for one l = ``rsu`` [n] of each case, [n, V, R]."""
-        rows = functions(demand).arange(len(self))
+        rows = count(demand, len(self))
         price = self.prices[rows, rsu][:, None]
         own = demand[rows, :, rsu]
         force = own[:, :, None] * (self.link[rows, :, rsu] * price)[:, None, :]
@@ -137,11 +137,11 @@ class Cases:
         n, m, v, r = forces.shape
         if v * r <= DIRECT:
             right = (flexibility[:, None] * forces).reshape(n, m, v * r).swapaxes(1, 2)
-            solved = functions(forces).linalg.solve(self._matrix(flexibility), right)
+            solved = solve_equations(self._matrix(flexibility), right)
             return solved.swapaxes(1, 2).reshape(n, m, v, r)
         if m == 1:
             return self._conjugate_gradients(flexibility, forces[:, 0], accuracy)[:, None]
-        rows = functions(forces).arange(n * m) // m
+        rows = count(forces, n * m) // m
         each = self.take(rows)
         forces = forces.reshape(n * m, v, r)
         solved = each._conjugate_gradients(flexibility[rows], forces, accuracy)
@@ -151,14 +151,12 @@ class Cases:
         """I - D K, [n, V R, V R]."""
         stack, xp = self.stack, functions(flexibility)
         n, v, r = flexibility.shape
-        avs, rsus = xp.arange(v), xp.arange(r)
-        matrix = xp.zeros((n, v, r, v, r), dtype=flexibility.dtype)
-        if hasattr(flexibility, "device") and xp is not np:
-            matrix = matrix.to(flexibility.device)
+        avs, rsus = count(flexibility, v), count(flexibility, r)
+        matrix = zeros(flexibility, (n, v, r, v, r))
         matrix[:, :, rsus, :, rsus] = stack.social
         matrix[:, avs, :, avs, :] += self.pair
         matrix = (-flexibility[..., None, None] * matrix).reshape(n, v * r, v * r)
-        diagonal = xp.arange(v * r)
+        diagonal = count(flexibility, v * r)
         matrix[:, diagonal, diagonal] += 1.0
         return matrix
 
@@ -223,7 +221,7 @@ def equilibria(
             if bool(done.all()) and todo is None:
                 return reply, done
             if todo is None:
-                todo = xp.arange(len(cases))
+                todo = count(guess, len(cases))
                 result = reply + 0.0
             result[todo[done]], converged[todo[done]] = reply[done], True
             keep = ~done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 from veaat_migration.game.totals import Totals, regime
 
@@ -45,7 +45,7 @@ def approximate_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False
     costly = (flexibility * stack.cost).swapaxes(1, 2)
     cost_slope = cases.link * cases.prices[:, None, :] * (costly @ demand)
     cost_slope = cost_slope + cases.pair * (costly @ response)
-    rsus = xp.arange(r)
+    rsus = count(demand, r)
     slope[:, rsus, rsus] = response.sum(1)
     cost_slope[:, rsus, rsus] = (stack.cost * response).sum(1)
     sharp = 2.0 * stack.satisfaction / (demand + stack.offset) ** 3
@@ -55,7 +55,7 @@ def approximate_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False
     cost_bend[:, rsus, rsus] = (stack.cost * adjoint * curve).sum(1)
 
     def kink_rows(kink: Array) -> Array:
-        rows = xp.arange(len(kink))[:, None]
+        rows = count(kink, len(kink))[:, None]
         which = xp.clip(kink, 0, None)
         bought, moved = demand[rows, which], response[rows, which]
         sharpness = bent[rows, which, rsus[None]]

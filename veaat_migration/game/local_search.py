@@ -18,7 +18,7 @@ from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases
 from veaat_migration.game.leader import price_bounds
 from veaat_migration.game.price_search import local_equilibrium
-from veaat_migration.game.quasi_newton import Found, local_prices
+from veaat_migration.game.quasi_newton import Found, local_prices, uncoupled_start
 from veaat_migration.game.stack import GameStack, covers, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
@@ -75,7 +75,7 @@ class LocalSearch:
         """One local answer, from the first start that leads to one."""
         best: Candidate | None = None
         if self.stack is not None:
-            best = self._quick(np.clip(uncoupled_prices(self.instance), *price_bounds(self.instance))[None])[0]
+            best = self._quick(uncoupled_start(self.stack))[0]
             if best is not None:
                 return best
         for candidate in self.candidates(self.starts()):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions, gather
+from veaat_migration.game.arrays import Array, count, functions, gather, solve_equations
 from veaat_migration.game.kernel import Cases, equilibria
 from veaat_migration.game.large_totals import approximate_totals
 from veaat_migration.game.stack import GameStack
@@ -26,6 +26,7 @@ from veaat_migration.game.totals import Totals, diagonal, exact_totals
 _MAX_STEPS = 40
 _MAX_RATIO = 1.5
 """Prices change by at most this factor in a step."""
+_START_STEPS = 8
 _NEAR = 0.3
 """Relative moves from which leaders move on their own, since Newton's steps may go astray."""
 _PATIENCE, _JUMPY = 12, 1e-4
@@ -75,13 +76,13 @@ def local_prices(
     xp = functions(prices)
     y_low, y_high = 1.0 / stack.price_high, 1.0 / stack.price_low
     n = len(prices)
-    todo, now = xp.arange(n), stack
+    todo, now = count(prices, n), stack
     large = stack.n_avs * stack.n_rsus**2 > _FULL
     totals_of = approximate_totals if large else exact_totals
     p = xp.minimum(xp.maximum(prices, stack.price_low), stack.price_high)
     b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
-    converged, iterations = p[:, 0] < 0.0, xp.arange(n) * 0 + _MAX_STEPS
+    converged, iterations = p[:, 0] < 0.0, count(prices, n) * 0 + _MAX_STEPS
     previous, precision = xp.full_like(p[:, 0], np.inf), 1e-6
     for step in range(1, _MAX_STEPS + 1):
         cases = Cases(now, p)
@@ -112,6 +113,22 @@ def local_prices(
     return Found(result, demand, converged, iterations)
 
 
+def uncoupled_start(stack: GameStack) -> Array:
+    """Prices near the equilibrium of the uncoupled games (corrected Eq. 23), [g, R]."""
+    xp = functions(stack.cost)
+    total, offset = stack.satisfaction.sum(1), stack.offset.sum(1)
+    q, low, high = stack.quality, stack.price_low, stack.price_high
+    cost = xp.maximum(stack.cost.mean(1), low)
+    y = 1.0 / xp.sqrt(low * high)
+    for _ in range(_START_STEPS):
+        weight = q * y
+        rivals = weight.sum(-1)[:, None] - weight
+        radicand = (rivals + q / cost) * (rivals + q * offset / total)
+        y = (xp.sqrt(xp.clip(radicand, 0.0, None)) - rivals) / q
+        y = xp.minimum(xp.maximum(y, 1.0 / high), 1.0 / low)
+    return 1.0 / y
+
+
 def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array, Array]:
     """Change of y in this step [n, R], and its largest relative entry if it were alone [n].
 
@@ -121,7 +138,7 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     """
     stack, xp = cases.stack, functions(cases.prices)
     y, q = 1.0 / cases.prices, stack.quality
-    rsus = xp.arange(y.shape[1])
+    rsus = count(y, y.shape[1])
     total = (q * y).sum(-1)[:, None]
     own_q, own_k = diagonal(totals.quantity_slope), diagonal(totals.cost_slope)
     margin = own_q - totals.cost - y * own_k
@@ -158,7 +175,7 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     unit = xp.zeros_like(jacobian)
     jacobian = xp.where((held | alone)[..., None], unit, jacobian)
     jacobian[:, rsus, rsus] = 1.0
-    step = xp.linalg.solve(jacobian, want[..., None])[..., 0]
+    step = solve_equations(jacobian, want[..., None])[..., 0]
     together = (step == step) & (xp.amax(abs(want) / y, -1) < _NEAR)[:, None]
     step = xp.where(together, step, want)
     step = xp.minimum(xp.maximum(step, (1.0 / _MAX_RATIO - 1.0) * y), (_MAX_RATIO - 1.0) * y)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 
 AT_CAP = 1e-10
@@ -76,7 +76,7 @@ def exact_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False) -> T
     bent, held = state.bent, state.capped | state.dropped
     flexibility, forces = bent * ~held, cases.forces(demand)
     # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.
-    eye = xp.eye(r, dtype=demand.dtype)[:, None, :]
+    eye = (count(demand, r)[:, None] == count(demand, r))[:, None, :]
     ones = eye + 0.0 * demand[:, None]
     theta = cases.theta[:, None, None, :]
     right = [forces, ones / theta]
@@ -146,7 +146,7 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
     pushed = adjoint @ link[:, None]  # sum_s mu_is L_sl
     pulled = response @ link.swapaxes(1, 2)[:, None]  # sum_t L_lt z_it
     bend = bend + (response * pushed - adjoint * pulled).sum(2) * p[:, None, :]
-    rsus = xp.arange(r)
+    rsus = count(demand, r)
     # column j of what belongs to leader j: [n, j, V]
     own_pushed = pushed[:, rsus, :, rsus].swapaxes(0, 1)
     own_adjoint = adjoint[:, rsus, :, rsus].swapaxes(0, 1)
@@ -166,14 +166,14 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
 
 def own_columns(changes: Array) -> Array:
     """Entries [n, j, i, j] of changes [n, l, V, R], as [n, V, R]."""
-    rsus = functions(changes).arange(changes.shape[1])
+    rsus = count(changes, changes.shape[1])
     columns = changes[:, rsus, :, rsus]  # [j, n, i]
     return columns.swapaxes(0, 1).swapaxes(1, 2)
 
 
 def diagonal(matrix: Array) -> Array:
     """Entries [n, j, j] of a matrix [n, R, R], as [n, R]."""
-    rsus = functions(matrix).arange(matrix.shape[-1])
+    rsus = count(matrix, matrix.shape[-1])
     return matrix[:, rsus, rsus]
 
 
@@ -181,8 +181,8 @@ def _kink_rows(pull: Array, kink: Array) -> Array:
     """Change of the demand at each leader's kink by all y, relative to its own y, [n, j, l]."""
     xp = functions(pull)
     n, r = kink.shape
-    rsus = xp.arange(r)
+    rsus = count(pull, r)
     # [n, j, l]: pull_l at (kink_j, j)
-    rows = pull[xp.arange(n)[:, None], :, xp.clip(kink, 0, None), rsus[None]]
+    rows = pull[count(pull, n)[:, None], :, xp.clip(kink, 0, None), rsus[None]]
     own = rows[:, rsus, rsus]
     return rows / xp.where(own > 0.0, own, 1.0)[..., None]

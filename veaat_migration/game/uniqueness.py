@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 
 _SWEEPS = 8
@@ -26,7 +26,7 @@ def provably_unique(cases: Cases) -> Array:
     low = 0.0 * prices[:, None, :] + 0.0 * stack.offset
     high = low + stack.cap
     proven = prices[:, 0] < 0.0
-    todo, now = xp.arange(len(cases)), cases
+    todo, now = count(prices, len(cases)), cases
     parts = _Parts(now)
     for sweep in range(_SWEEPS):
         low, high = parts.contract(low, high)

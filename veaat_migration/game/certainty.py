@@ -222,7 +222,7 @@ def uniqueness_index(instance: GameInstance, prices: FloatArray) -> float:
 
     Below one, the AVs' equilibrium at these prices is unique. Infinite where the multiplicative
     externality can make satisfaction fall with bandwidth. Never below the true value by more than
-    rounding; accurate to nine digits unless the couplings have nearly separate clusters.
+    rounding; accurate to seven digits unless the couplings have nearly separate clusters.
     """
     batch = PriceBatch(instance, np.atleast_2d(prices))
     if batch.multiplicative:

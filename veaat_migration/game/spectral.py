@@ -40,7 +40,7 @@ def radius_bounds(
     flexibility: FloatArray,
     *,
     threshold: float | None = None,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-7,
 ) -> tuple[float, float]:
     """Lower and upper bound of the spectral radius of x -> flexibility * coupling(x).
 
@@ -67,6 +67,6 @@ def radius_bounds(
         if threshold is not None and (upper < threshold or lower > threshold):
             break
         # The shift keeps bipartite couplings from swinging and x positive.
-        x = moved + 0.3 * upper * x
+        x = moved + 0.1 * upper * x
         x /= x.max()
     return min(lower, upper), upper

@@ -1,8 +1,8 @@
-"""What can be proven about followers' answers: own optima and uniqueness of the equilibrium.
+"""What can be proven about the AVs' equilibrium: whether it is the only one.
 
-Both rest on intervals. Replies move monotonically with the net marginal utilities, so interval
-bounds on demand give interval bounds on replies; repeated, they close in on every point that
-answers itself. Inside the box that remains, couplings that are small against the curvature of
+The proofs rest on intervals. Replies move monotonically with the net marginal utilities, so
+interval bounds on demand give interval bounds on replies; repeated, they close in on every point
+that answers itself. Inside the box that remains, couplings that are small against the curvature of
 the logarithm make the utilities (or the potential) strictly concave.
 """
 
@@ -16,7 +16,6 @@ import numpy.typing as npt
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.replies import PriceBatch
 from veaat_migration.game.spectral import SMALL, compact, radius, radius_bounds
-from veaat_migration.game.strained import root_with_pull
 
 BoolArray = npt.NDArray[np.bool_]
 _ROUNDS, _ROUNDS_BETWEEN_PROOFS = 60, 6
@@ -33,17 +32,16 @@ def _each(zeta: Any, demand: FloatArray) -> FloatArray:
 class Box:
     """Bounds [n, i, j] on demand, with the bounds they imply for the reply coefficients."""
 
-    def __init__(self, batch: PriceBatch, social: FloatArray | None) -> None:
-        """With ``social`` (sum_k zeta_ik b_kj, [n, i, j]) the other AVs are held fixed."""
+    def __init__(self, batch: PriceBatch) -> None:
+        """The whole box, [0, b_max]."""
         game = batch.instance
         shape = (len(batch), game.n_avs, game.n_rsus)
         self.batch = batch
-        self.social = social
         self.low = np.zeros(shape)
         self.high = np.full(shape, batch.cap)
         self.parts = [
             (
-                None if social is not None else compact(np.maximum(sign * game.social, 0.0)),
+                compact(np.maximum(sign * game.social, 0.0)),
                 np.maximum(sign * game.service, 0.0),
                 np.maximum(sign * (batch.link if batch.multiplicative else batch.pair), 0.0),
             )
@@ -69,9 +67,7 @@ class Box:
     def _bonus(self, favourable: FloatArray, adverse: FloatArray) -> FloatArray:
         """Sum of couplings with positive ones taken at ``favourable``, negative at ``adverse``."""
         (zeta, eta, pair), (zeta_minus, eta_minus, pair_minus) = self.parts
-        total = self.social
-        if total is None:
-            total = _each(zeta, favourable) - _each(zeta_minus, adverse)
+        total = _each(zeta, favourable) - _each(zeta_minus, adverse)
         if self.batch.multiplicative:
             bonus: FloatArray = total + favourable @ eta - adverse @ eta_minus
         else:
@@ -86,21 +82,19 @@ class Box:
         against: FloatArray = logs[1] @ link_minus.transpose(0, 2, 1)
         return linked - against
 
-    def contract(
-        self, multiplier: FloatArray | None, tight: BoolArray, rounds: int = _ROUNDS
-    ) -> bool:
+    def contract(self, tight: BoolArray, rounds: int = _ROUNDS) -> bool:
         """Shrink the box around all points that answer themselves; False if it shrinks no more.
 
+        Upper bounds may fall only where the delay constraint cannot bind.
+
         Args:
-            multiplier: lambda_i held fixed, [n, i]; None: unknown, and then only where ``tight``
-                is False (the delay constraint cannot bind) the upper bound may fall.
-            tight: [n, i].
+            tight: where it may, [n, i].
             rounds: at most so many.
         """
         for _ in range(rounds):
             a_low, a_high, x_low, x_high = self.coefficients()
-            low = np.maximum(self.low, self._answer(a_low, x_high, multiplier) * (1.0 - 1e-12))
-            high = self._answer(a_high, x_low, multiplier) * (1.0 + 1e-12) + 1e-300
+            low = np.maximum(self.low, self._answer(a_low, x_high) * (1.0 - 1e-12))
+            high = self._answer(a_high, x_low) * (1.0 + 1e-12) + 1e-300
             high = np.minimum(self.high, np.where(tight[..., None], self.high, high))
             low = np.minimum(low, high)
             change = np.abs(low - self.low).max() + np.abs(high - self.high).max()
@@ -109,65 +103,23 @@ class Box:
                 return False
         return True
 
-    def _answer(self, a: FloatArray, x: FloatArray, multiplier: FloatArray | None) -> FloatArray:
+    def _answer(self, a: FloatArray, x: FloatArray) -> FloatArray:
         batch = self.batch
         a = np.maximum(a, 1e-12 * batch.delta)
-        if multiplier is not None and batch.strained is not None and multiplier.any():
-            pull = multiplier[..., None] * batch.strained.weight
-            return root_with_pull(a, x, batch.offset, pull, batch.cap)[0]
         saturated = a / (batch.cap + batch.offset)
         safe = np.maximum(np.maximum(x, saturated), 1e-300)
         answer = np.where(x <= saturated, batch.cap, a / safe - batch.offset)
         return np.clip(answer, 0.0, batch.cap)
 
-    def curvature(self, multiplier: FloatArray | None = None) -> FloatArray:
+    def curvature(self) -> FloatArray:
         """Least own curvature -d2U_i/db_ij^2 / theta_j in the box, [n, i, j]."""
         batch = self.batch
         a = self.coefficients()[0] if batch.multiplicative else batch.delta
         curvature: FloatArray = a / np.maximum(self.high + batch.offset, 1e-90) ** 2
-        if multiplier is not None and batch.strained is not None:
-            pull = 2.0 * multiplier[..., None] * batch.strained.weight
-            curvature = curvature + pull / np.maximum(self.high, 1e-90) ** 3
         return curvature
 
-    def service_links(self) -> FloatArray:
-        """Greatest |d2U_i / (db_ij db_is)| / theta_j in the box, [n, i, j, s]."""
-        batch = self.batch
-        if not batch.multiplicative:
-            links = np.abs(batch.pair)[:, None]
-            return np.broadcast_to(links, (*self.low.shape, self.low.shape[2]))
-        near = batch.delta / np.maximum(self.low + batch.offset, 1e-300)
-        own: FloatArray = near[..., None] * np.abs(batch.instance.service)
-        return own + near[:, :, None, :] * np.abs(batch.link)[:, None]
 
-
-def own_optimum_certain(batch: PriceBatch, demand: FloatArray, multiplier: FloatArray) -> BoolArray:
-    """Whether a demand that answers itself is surely the AV's global best response, [n, i].
-
-    The other AVs are held at ``demand``. With a binding delay constraint the multiplier is held
-    too: the global maximum of utility - lambda * delay is the constrained optimum.
-    """
-    shape = demand.shape[:2]
-    if not batch.instance.service.any() and not batch.multiplicative:
-        return np.ones(shape, dtype=bool)
-    if batch.multiplicative:
-        certain = _dominated(Box(batch, batch.instance.social @ demand), None)
-    else:
-        certain = _concave_everywhere(batch)
-    if certain.all():
-        return certain
-    rows = np.nonzero(~certain.all(axis=1))[0]
-    some = batch.take(rows)
-    box = Box(some, batch.instance.social @ demand[rows])
-    box.contract(multiplier[rows], np.zeros((len(rows), shape[1]), dtype=bool))
-    certain[rows] |= _dominated(box, multiplier[rows])
-    certain[rows] |= (box.high - box.low).max(axis=2) <= 1e-9 * batch.cap
-    if not batch.multiplicative and not certain.all():
-        certain[rows] |= _definite(box, multiplier[rows])
-    return certain
-
-
-def _concave_everywhere(batch: PriceBatch) -> BoolArray:
+def concave_everywhere(batch: PriceBatch) -> BoolArray:
     """Whether own problems are strictly concave on all of [0, b_max] (additive), [n, i]."""
     flexibility = _flexibility(batch)
     bound = np.abs(batch.pair).sum(axis=2).max(axis=1)
@@ -196,27 +148,6 @@ def _flexibility(batch: PriceBatch) -> FloatArray:
     return greatest
 
 
-def _dominated(box: Box, multiplier: FloatArray | None) -> BoolArray:
-    """Row by row, curvature outweighs the service couplings, [n, i]."""
-    fixed = box.high - box.low <= 1e-12 * box.batch.cap
-    links = np.where(fixed[:, :, None, :], 0.0, box.service_links()).sum(axis=3)
-    dominated: BoolArray = ((box.curvature(multiplier) > 1.001 * links) | fixed).all(axis=2)
-    return dominated
-
-
-def _definite(box: Box, multiplier: FloatArray) -> BoolArray:
-    """The Hessian of every own problem is negative definite in the box (additive), [n, i]."""
-    theta = box.batch.theta[:, None, :]
-    own = theta * box.curvature(multiplier)
-    matrix = -theta[..., None] * box.batch.pair[:, None]
-    scale = 1.0 / np.sqrt(own)
-    matrix = matrix * scale[..., None] * scale[:, :, None, :]
-    diagonal = np.arange(matrix.shape[-1])
-    matrix[:, :, diagonal, diagonal] = 1.0
-    definite: BoolArray = np.linalg.eigvalsh(matrix)[..., 0] > 1e-9
-    return definite
-
-
 def uniqueness_index(instance: GameInstance, prices: FloatArray) -> float:
     """Spectral radius of D (zeta (x) I + I (x) W) over the whole box [0, b_max]; see docs/model.md.
 
@@ -226,7 +157,7 @@ def uniqueness_index(instance: GameInstance, prices: FloatArray) -> float:
     """
     batch = PriceBatch(instance, np.atleast_2d(prices))
     if batch.multiplicative:
-        return _index(Box(batch, None))
+        return _index(Box(batch))
     return _whole_index(batch, None)
 
 
@@ -240,18 +171,18 @@ def equilibrium_is_unique(instance: GameInstance, prices: FloatArray) -> bool:
         return True
     if not batch.multiplicative and _whole_index(batch, 1.0) < 1.0:
         return True
-    box = Box(batch, None)
+    box = Box(batch)
     if batch.multiplicative and _index(box, 1.0) < 1.0:
         return True
     strained = batch.strained
     tight = np.zeros(box.low.shape[:2], dtype=bool)
     if strained is not None:
         # First the lower bounds alone: they may show that the constraint cannot bind.
-        box.contract(None, ~tight)
+        box.contract(~tight)
         slowest = (batch.theta[:, None, :] * strained.delays(box.low)).sum(axis=2)
         tight = slowest > instance.delay.max_delay if instance.delay is not None else tight
     for _ in range(_ROUNDS // _ROUNDS_BETWEEN_PROOFS):
-        shrinks = box.contract(None, tight, _ROUNDS_BETWEEN_PROOFS)
+        shrinks = box.contract(tight, _ROUNDS_BETWEEN_PROOFS)
         if (box.high - box.low).max() <= 1e-9 * batch.cap or _index(box, 1.0) < 1.0:
             return True
         if not shrinks:

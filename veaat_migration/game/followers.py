@@ -17,8 +17,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from veaat_migration.game.certainty import own_optimum_certain, surely_unique
+from veaat_migration.game.certainty import surely_unique
 from veaat_migration.game.instance import Externality, FloatArray, GameInstance
+from veaat_migration.game.own_search import own_optimum_certain
 from veaat_migration.game.replies import PriceBatch, Reply
 from veaat_migration.game.sequential import improve, settle
 

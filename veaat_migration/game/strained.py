@@ -55,7 +55,7 @@ class StrainedReplies:
         pull = np.zeros_like(demand)
         if rows[0].size:
             weight = self.weight[rows[1]]
-            solved = _meet_limit(
+            solved = meet_limit(
                 a[rows],
                 x[rows],
                 self.offset[rows[1]],
@@ -80,7 +80,7 @@ class StrainedReplies:
         return demand, multiplier, flexibility, pull
 
 
-def _meet_limit(
+def meet_limit(
     a: FloatArray,
     x: FloatArray,
     offset: FloatArray,

@@ -105,7 +105,7 @@ def _scale(instance: GameInstance) -> float:
 def _own_optima(batch: PriceBatch, demand: FloatArray, multiplier: FloatArray) -> BoolArray:
     """Whether every AV's demand is surely its global best response, [n]."""
     certain = own_optimum_certain(batch, demand, multiplier)
-    good: BoolArray = certain.all(axis=1)
+    good: BoolArray = np.asarray(certain.all(axis=1))
     for n in np.nonzero(~good)[0]:
         one = batch.take(np.array([n]))
         doubtful = [int(i) for i in np.nonzero(~certain[n])[0]]

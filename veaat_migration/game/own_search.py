@@ -140,7 +140,7 @@ def _newton(
     except np.linalg.LinAlgError:
         return b
     new = b + step
-    inside = ((new > low) & (new < high) | ~free).all(axis=1)
+    inside: BoolArray = np.asarray(((new > low) & (new < high) | ~free).all(axis=1))
     new = np.where(inside[:, None], new, b)
     # At a saddle Newton would lead downhill.
     better = own.value(new, multiplier) >= own.value(b, multiplier)
@@ -172,7 +172,7 @@ def surely_optimal(own: OwnProblems, multiplier: FloatArray | None) -> BoolArray
     """
     shape = own.price.shape
     low, high = np.broadcast_to(own.lower, shape), np.full(shape, own.cap)
-    certain = is_concave(own, low, high, None)
+    certain: BoolArray = np.asarray(is_concave(own, low, high, None))
     if certain.all():
         return certain
     rows = np.nonzero(~certain)[0]

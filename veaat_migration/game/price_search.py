@@ -9,17 +9,18 @@ to their locally best price, which tells.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
+import numpy.typing as npt
 
 from veaat_migration.game.followers import Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
-from veaat_migration.game.leader import Payoffs, best_price, payoffs, price_bounds
+from veaat_migration.game.kinks import Kinks, along_kinks, margins, solve_system, stationary
+from veaat_migration.game.leader import best_price, payoffs, price_bounds
 
-Kinks = list[tuple[int, int] | None]
-"""Per leader the regime change it sits at (see `LineMaximum.kink`), or None."""
+BoolArray = npt.NDArray[np.bool_]
 _STEP = 1e-6
 _NEWTON_STEPS = 30
 _PATIENCE = 4
@@ -28,7 +29,6 @@ _LARGEST_MOVE = 0.3
 _NEIGHBOURHOOD = 0.1
 _NEAR = 0.02
 _TRAVELLING, _TRAVELS = 0.05, 15
-_PROBE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class LocalPrices:
     prices: FloatArray
     converged: bool
     iterations: int
+    edge: bool = False
+    """No equilibrium lies near: some leader has a better price on either side of an edge of its
+    payoff, and these prices leave it the least to gain."""
 
 
 def local_equilibrium(
@@ -52,12 +55,10 @@ def local_equilibrium(
     if found.converged:
         return found
     turns = _replies_in_turn(instance, found.prices, start, deadline)
-    return LocalPrices(turns.prices, turns.converged, found.iterations + turns.iterations)
+    return replace(turns, iterations=found.iterations + turns.iterations)
 
 
-def _newton(
-    instance: GameInstance, prices: FloatArray, start: Start, kinks: Kinks
-) -> LocalPrices:
+def _newton(instance: GameInstance, prices: FloatArray, start: Start, kinks: Kinks) -> LocalPrices:
     """All leaders' conditions at once: slope zero, a bound, or the margin of the kink zero."""
     low, high = price_bounds(instance)
     p = np.clip(prices, low, high)
@@ -76,7 +77,7 @@ def _newton(
         size = np.abs(slope) * p / np.maximum(profit, 1e-9 * float(instance.satisfaction.sum()))
         target = result.slope.copy()
         for j in np.nonzero(pinned)[0]:
-            target[:, j] = _margin(result, kinks[j])
+            target[:, j] = margins(result, kinks[j])
             size[j] = abs(target[0, j]) / p[j]
         worst = float(np.where(held, 0.0, size).max())
         if worst <= 1e-10 and not (pinned.any() and worst > 1e-12 and since == 0):
@@ -92,25 +93,14 @@ def _newton(
     return LocalPrices(best, bool(best_size <= (1e-10 if pinned.any() else 1e-7)), iteration)
 
 
-def _margin(result: Payoffs, kink: tuple[int, int] | None) -> FloatArray:
-    assert kink is not None
-    followers = result.followers
-    return followers.batch.margin(followers.demand, followers.multiplier, *kink)
-
-
 def _newton_move(
-    p: FloatArray, target: FloatArray, jacobian: FloatArray, free: FloatArray, pinned: FloatArray
+    p: FloatArray, target: FloatArray, jacobian: FloatArray, free: BoolArray, pinned: BoolArray
 ) -> FloatArray:
-    """Newton's step for the free leaders; uphill where a payoff is not concave.
-
-    Least squares, because several leaders may sit at the same kink.
-    """
+    """Newton's step for the free leaders; uphill where a payoff is not concave."""
     index = np.nonzero(free)[0]
     move = np.zeros_like(p)
     matrix = jacobian[np.ix_(index, index)]
-    row = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), 1e-300)
-    solved = np.linalg.lstsq(matrix / row, -target[index, None] / row, rcond=1e-7)[0]
-    move[index] = solved[:, 0]
+    move[index] = solve_system(matrix, -target[index])
     convex = index[(np.diag(matrix) >= 0.0) & ~pinned[index]]
     move[convex] = np.sign(target[convex]) * 0.1 * p[convex]
     largest = _LARGEST_MOVE * p
@@ -155,29 +145,17 @@ def _replies_in_turn(
             tried = kinks
             joint = _newton(instance, p, start, kinks)
             if float(np.abs(joint.prices / p - 1.0).max()) <= 5.0 * _NEAR:
-                if _stationary(instance, joint.prices, start, guess):
+                if stationary(instance, joint.prices, start, guess):
                     return LocalPrices(joint.prices, True, iteration + joint.iterations)
+                pinned = [kink is not None for kink in kinks]
+                if any(pinned) and not all(pinned):
+                    along = along_kinks(instance, joint.prices, start, kinks, guess)
+                    if along is not None:
+                        done = iteration + joint.iterations
+                        return LocalPrices(along.prices, along.exact, done, not along.exact)
                 if joint.converged:
                     p = joint.prices.copy()
                     radius[:] = 1e-4
         if largest <= 1e3 * tolerance:
             tolerance = 1e-12
     return LocalPrices(best, False, iteration)
-
-
-def _stationary(
-    instance: GameInstance, prices: FloatArray, start: Start, guess: FloatArray
-) -> bool:
-    """Whether every payoff rises just below the leader's price and falls just above it."""
-    low, high = price_bounds(instance)
-    step = np.diag(_PROBE * prices)
-    result = payoffs(
-        instance, np.vstack([prices - step, prices + step]), start, thorough=False, guess=guess
-    )
-    n = instance.n_rsus
-    worth = np.maximum(np.abs(np.diag(result.profit[:n])), 1e-9 * instance.satisfaction.sum())
-    below = np.diag(result.slope[:n]) * prices / worth
-    above = np.diag(result.slope[n:]) * prices / worth
-    rises = (below >= -100.0 * _PROBE) | (prices <= low)
-    falls = (above <= 100.0 * _PROBE) | (prices >= high)
-    return bool((rises & falls).all())

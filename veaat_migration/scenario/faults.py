@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from veaat_migration.scenario.errors import key_text, shown, unknown_key
-from veaat_migration.scenario.parts import INCONSISTENT, UNION_TAGS
+from veaat_migration.scenario.parts import BY_TOTAL, INCONSISTENT, UNION_TAGS, TotalCoupling
 from veaat_migration.scenario.reference import MODEL_AT, SYMBOLS
 from veaat_migration.scenario.salvage import without_faults
 from veaat_migration.scenario.schema import Scenario
@@ -99,7 +99,7 @@ def _fault(location: Location, item: Any) -> str:
     value = item["input"]
     if kind == "extra_forbidden":
         parent = tuple("*" if isinstance(part, int) else part for part in location[:-1])
-        model = MODEL_AT.get(parent)
+        model = TotalCoupling if BY_TOTAL in item["loc"] else MODEL_AT.get(parent)
         return unknown_key(location[-1], model.model_fields if model else (), SYMBOLS)
     if kind == "missing":
         if isinstance(location[-1], int):

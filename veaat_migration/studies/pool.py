@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -157,6 +158,7 @@ def _undisturbed() -> Iterator[None]:
     """Children started inside never see Ctrl-C, and use one thread for linear algebra."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    resource_tracker.ensure_running()  # starting a child starts it, and that lifts the mask
     # A child inherits the mask; here, a Ctrl-C in between is delivered when it is lifted.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -60,9 +60,9 @@ def test_malformed_paths_are_refused(path: str) -> None:
 
 
 def test_paths_that_lead_nowhere_are_refused() -> None:
-    with pytest.raises(StudyError, match="rsus.7.cost: there is no entry 7, the list has 2"):
+    with pytest.raises(StudyError, match=r"rsus\.7\.cost: there is no entry 7, the list has 2"):
         changed(SCENARIO, [("rsus.7.cost", 1)])
-    with pytest.raises(StudyError, match="leads into 2.0, which has no parts"):
+    with pytest.raises(StudyError, match=r"leads into 2\.0, which has no parts"):
         changed(PLAIN, [("c.x", 1)])
     with pytest.raises(ScenarioError, match=r"price_maxx: unknown key \(did you mean price_max"):
         game_of(changed(SCENARIO, [("price_maxx", 1)]))

@@ -52,7 +52,7 @@ def test_processes_that_cannot_start_end_the_study() -> None:
         disturb(signal.SIGKILL)
 
 
-def test_a_process_that_dies_at_work_costs_its_point(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_at_work_costs_its_point() -> None:
     worker = pool._Worker(STUDY)
     try:
         first = STUDY.points()[0]

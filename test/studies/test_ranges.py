@@ -1,5 +1,6 @@
 """Values as text: what each form means, and what means nothing."""
 
+import itertools
 import math
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_logarithmic_range_is_ordered_and_keeps_its_ends(start, end, count) ->
     assert values[-1] == pytest.approx(end, rel=1e-9)
     assert list(values) == sorted(values, reverse=start > end)
     if len(values) == count:
-        steps = [math.log(b / a) for a, b in zip(values, values[1:], strict=False)]
+        steps = [math.log(b / a) for a, b in itertools.pairwise(values)]
         assert max(steps) - min(steps) < 1e-8 + 1e-7 * abs(steps[0])
 
 

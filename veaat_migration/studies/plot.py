@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
+import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
 from veaat_migration.analysis.plot_parts import (
     COLUMN_WIDTH,
@@ -39,6 +40,8 @@ _STATES = {
 }
 """Marker, whether filled, and words for each state of a point with an answer."""
 _WRONG = "#d40000"
+_MOST_TICKS = 12
+_DASHES = ("-", (0, (5, 2)), (0, (3, 3)), (0, (1.2, 1.8)), (0, (5, 2, 1, 2)))
 
 
 def write_figure(path: Path, results: Results) -> bool:
@@ -56,7 +59,7 @@ def write_figure(path: Path, results: Results) -> bool:
     width = (1.35 if columns == 1 else 2.0) * COLUMN_WIDTH
     with style():
         made, grid = figure(
-            width, 2.3 * rows + 0.7, nrows=rows, ncols=columns, squeeze=False, sharex=True
+            width, 2.5 * rows + 0.7, nrows=rows, ncols=columns, squeeze=False, sharex=True
         )
         panels = list(grid.flat)
         colours = _colours(len(lines))
@@ -79,20 +82,20 @@ def _panel(
 ) -> None:
     log = results.study.figure.log
     numeric = all(axis.numeric for axis in results.study.axes if axis.path == results.x)
-    for line, colour in zip(lines, colours, strict=True):
+    for number, (line, colour) in enumerate(zip(lines, colours, strict=True)):
         places = [
             float(value) if numeric else index  # type: ignore[arg-type]
             for index, (value, _) in enumerate(line.points)
         ]
         values = [record.metrics.get(metric, math.nan) for _, record in line.points]
         shown = [value if math.isfinite(value) else math.nan for value in values]
-        axes.plot(places, shown, color=colour, zorder=2)
+        axes.plot(places, shown, color=colour, linestyle=_dashes(number, len(lines)), zorder=2)
         for place, value, (_, record) in zip(places, shown, line.points, strict=True):
             if record.status in _STATES:
                 marker, filled, _ = _STATES[record.status]
                 edge = _WRONG if marker == "X" else colour
                 axes.plot(
-                    [place], [value], marker=marker, markersize=6 if marker == "X" else 3.6,
+                    [place], [value], marker=marker, markersize=6.0 if marker == "X" else 3.6,
                     color=edge, markerfacecolor=edge if filled else "white", zorder=3,
                 )  # fmt: skip
             else:
@@ -110,7 +113,9 @@ def _panel(
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(ScalarFormatter())
     elif results.x in (N_AVS, N_RSUS):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        counts = sorted({float(value) for line in lines for value, _ in line.points})  # type: ignore[arg-type]
+        even = len(counts) <= _MOST_TICKS and len(set(np.diff(counts))) <= 1
+        axes.xaxis.set_major_locator(FixedLocator(counts) if even else MaxNLocator(integer=True))
 
 
 def _finite(lines: Sequence[Line], metric: str) -> list[float]:
@@ -126,12 +131,17 @@ def _colours(count: int) -> list[str]:
     return [to_hex(shades(0.92 * k / (count - 1))) for k in range(count)]
 
 
+def _dashes(number: int, count: int) -> Any:
+    """Few lines stay visible where they coincide: through the gaps of those above."""
+    return _DASHES[number] if count <= len(_DASHES) else "-"
+
+
 def _handles(lines: Sequence[Line], colours: Sequence[str]) -> Handles:
     handles: Handles = []
     if len(lines) > 1:
         handles += [
-            Line2D([], [], color=colour, label=line.name)
-            for line, colour in zip(lines, colours, strict=True)
+            Line2D([], [], color=colour, linestyle=_dashes(number, len(lines)), label=line.name)
+            for number, (line, colour) in enumerate(zip(lines, colours, strict=True))
         ]
     states = {record.status for line in lines for _, record in line.points}
     for state, (marker, filled, text) in _STATES.items():

@@ -1,5 +1,6 @@
 """What is kept, when it is good enough to be used again, and when it is not."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="choose another --output"):
         Journal(tmp_path / "file")
+
+
+def test_a_full_disk_is_an_error_in_words(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        real = journal._file
+        with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
+            journal._file = full
+            with pytest.raises(StudyError, match="/dev/full: No space left on device"):
+                journal.add("a", 60.0, DONE)
+        journal._file = real
 
 
 def test_a_key_changes_with_everything_that_decides_the_answer(

@@ -3,33 +3,17 @@
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from veaat_migration.studies import pool
+from veaat_migration.studies.evaluate import Record
 from veaat_migration.studies.pool import evaluate_all
 from veaat_migration.studies.study import Axis, Study
 
 GAME = {"delta": [20, 25], "E": [1, 1], "q": [1, 1.2], "c": [2, 2.5], "p_max": 30, "b_max": 10}
 STUDY = Study("test", GAME, axes=(Axis("p_max", (10, 20, 30, 1)),))
-
-
-def disturb(number: signal.Signals) -> dict[int, str]:
-    """Solve the study; the first process gets a signal as soon as it is there."""
-    hit: set[int | None] = set()
-
-    def tick() -> None:
-        for child in multiprocessing.active_children():
-            if not hit and child.pid is not None:
-                hit.add(child.pid)
-                os.kill(child.pid, number)
-
-    results = evaluate_all(STUDY, STUDY.points(), 1, tick)
-    found = {}
-    for point, record in results:
-        found[point.number] = record.status
-    assert not multiprocessing.active_children()
-    return found
 
 
 def test_points_come_with_their_records_and_faults() -> None:
@@ -43,33 +27,58 @@ def test_points_come_with_their_records_and_faults() -> None:
 
 
 def test_a_process_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_PATIENCE", -2 * STUDY.time_limit + 3.0)
-    assert disturb(signal.SIGSTOP) == {1: "timed_out", 2: "certified", 3: "certified", 4: "invalid"}
+    monkeypatch.setattr(pool, "_PATIENCE", -2 * STUDY.time_limit + 4.0)
+    stopped: set[int | None] = set()
+
+    def stop_the_first() -> None:
+        for child in multiprocessing.active_children():
+            if not stopped and child.pid is not None:
+                stopped.add(child.pid)
+                os.kill(child.pid, signal.SIGSTOP)
+
+    results = [record for _, record in evaluate_all(STUDY, STUDY.points(), 1, stop_the_first)]
+    assert not multiprocessing.active_children()
+    assert sorted(record.status for record in results) == [
+        "certified", "certified", "invalid", "timed_out"
+    ]  # fmt: skip
+    assert "stopped after 4 s" in {record.reason for record in results}
 
 
-def test_processes_that_cannot_start_end_the_study() -> None:
+@pytest.fixture
+def worker() -> Iterator[pool._Worker]:
+    made = pool._Worker(STUDY)
+    yield made
+    made.stop()
+
+
+def result(worker: pool._Worker) -> Record:
+    while True:
+        record = worker.result(60.0)
+        if record is not None:
+            return record
+        pool.wait([worker.connection], timeout=1.0)
+
+
+def test_a_process_that_cannot_start_ends_the_study(worker: pool._Worker) -> None:
+    worker._process.kill()
+    worker._process.join()
+    worker.start(STUDY.points()[0])
     with pytest.raises(pool.StudyError, match="did not start: signal 9"):
-        disturb(signal.SIGKILL)
+        result(worker)
 
 
-def test_a_process_that_dies_at_work_costs_its_point() -> None:
-    worker = pool._Worker(STUDY)
-    try:
-        first = STUDY.points()[0]
-        worker.start(first)
-        while worker.result(60.0) is None:
-            pool.wait([worker.connection])
-        worker.start(first)
-        worker._process.kill()
-        worker._process.join()
-        record = None
-        while record is None:
-            record = worker.result(60.0)
-    finally:
-        worker.stop()
-    assert record.status in ("failed", "certified")  # it may have been faster than the signal
-    if record.status == "failed":
-        assert record.reason.startswith("the solving process died: signal 9")
+def test_a_process_that_dies_at_work_costs_its_point(worker: pool._Worker) -> None:
+    point = STUDY.points()[0]
+    worker.start(point)
+    assert result(worker).status == "certified"
+    worker._process.kill()
+    worker._process.join()
+    worker.start(point)
+    assert worker.point is point
+    record = result(worker)
+    assert record.status == "failed"
+    assert record.reason == "the solving process died: signal 9; out of memory?"
+    assert worker.dead
 
 
 def test_children_use_one_thread_and_the_environment_is_left_as_it_was(

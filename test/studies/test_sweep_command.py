@@ -146,3 +146,12 @@ def test_what_cannot_be_studied_is_refused_in_words(
     assert main(["sweep", *arguments, "-o", str(folder)]) == 2
     assert problem in capsys.readouterr().err
     assert not folder.exists()
+
+
+def test_a_table_of_something_else_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results.csv").write_text("precious")
+    assert main(["sweep", BASE, "--vary", "n_avs=1", "-o", str(tmp_path)]) == 2
+    assert "is not of a study; choose another --output" in capsys.readouterr().err
+    assert (tmp_path / "results.csv").read_text() == "precious"

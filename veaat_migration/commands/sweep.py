@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "study how the equilibrium changes with any field of a game"
 
+TABLE = "results.csv"
 _SHOWN_FAULTS = 5
 
 
@@ -97,6 +99,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the study and write its results."""
     from veaat_migration.studies.errors import StudyError
+    from veaat_migration.studies.journal import FILE as JOURNAL
     from veaat_migration.studies.pool import default_jobs
     from veaat_migration.studies.results import write_csv
     from veaat_migration.studies.run import run_study
@@ -108,11 +111,13 @@ def run(args: argparse.Namespace) -> int:
     plot = args.plot
     if plot is not None and plot.suffix not in (".png", ".svg", ".pdf"):
         raise StudyError(f"--plot: must end in .png, .svg or .pdf, got {plot}")
-    folder = args.output or Path("runs") / f"sweep-{study.name}"
+    folder = args.output or Path("runs") / f"sweep-{re.sub(r'[^A-Za-z0-9._-]+', '_', study.name)}"
+    if (folder / TABLE).exists() and not (folder / JOURNAL).exists():
+        raise StudyError(f"{folder / TABLE}: is not of a study; choose another --output")
     outcome = run_study(study, folder, jobs=jobs, fresh=args.fresh, stream=sys.stderr)
     try:
-        write_csv(folder / "results.csv", outcome.results)
-        written = [folder / "results.csv"]
+        write_csv(folder / TABLE, outcome.results)
+        written = [folder / TABLE]
         written += _draw(plot or folder / "figure.png", outcome)
     except OSError as error:
         raise StudyError(f"{error.filename}: {error.strerror}") from error

@@ -92,11 +92,18 @@ class Journal:
         return record if patient else None
 
     def add(self, key: str, time_limit: float, record: Record) -> None:
-        """Keep a result, whatever happens next."""
+        """Keep a result, whatever happens next.
+
+        Raises:
+            StudyError: it cannot be written.
+        """
         self._known[key] = (record, time_limit)
         line = {"key": key, "time_limit": time_limit, "record": record.to_mapping()}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise StudyError(f"{self._file.name}: {error.strerror or error}") from error
 
     def _entries(self) -> Iterator[tuple[str, tuple[Record, float]]]:
         """Lines that are whole; a kill may have cut off the last one."""

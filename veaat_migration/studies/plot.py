@@ -73,7 +73,7 @@ def write_figure(path: Path, results: Results) -> bool:
         if results.study.figure.title:
             made.suptitle(results.study.figure.title, fontsize=10)
         legend_below(made, _handles(lines, colours), width)
-        made.savefig(path)
+        made.savefig(path, dpi=150)
     return True
 
 

@@ -100,7 +100,8 @@ def best_price(
     lowest, highest = (float(bound[rsu]) for bound in price_bounds(instance))
     here = float(prices[rsu])
     if around is None:
-        grid = _grid(instance, prices, rsu, lowest, highest)
+        demand = follower_equilibria(instance, prices).demand[0]
+        grid = price_grid(instance, prices, rsu, demand)
     else:
         edges = here * (1.0 + around * np.array([-1.0, 0.0, 1.0]))
         grid = np.unique(np.clip(edges, lowest, highest))
@@ -108,23 +109,30 @@ def best_price(
     return global_maximum(evaluate, grid, scale=scale, tolerance=tolerance)
 
 
-def _grid(
-    instance: GameInstance, prices: FloatArray, rsu: int, lowest: float, highest: float
+def price_grid(
+    instance: GameInstance, prices: FloatArray, rsu: int, demand: FloatArray
 ) -> FloatArray:
-    """Even steps in the price and in its logarithm, and prices near which AVs change regime."""
-    demand = follower_equilibria(instance, prices).demand[0]
-    net = instance.social @ demand[:, rsu]
-    e, delta = instance.offset, instance.satisfaction
-    leaving = delta / np.where(e > 0.0, e, np.inf) + net
-    filled = delta / (instance.bandwidth_max + e) + net
-    special = np.concatenate([leaving, filled, [prices[rsu]]])
+    """Prices from which to search a leader's whole interval.
+
+    Even steps in the price and in its logarithm, prices near which AVs change regime, the present
+    price and its neighbourhood.
+
+    Args:
+        instance: the game.
+        prices: [R].
+        rsu: index of the leader.
+        demand: the AVs' equilibrium at ``prices``, [V, R].
+    """
+    lowest, highest = (float(bound[rsu]) for bound in price_bounds(instance))
+    special = prices[rsu] * (1.0 + np.array([0.0, -1e-3, 1e-3, -1e-6, 1e-6]))
+    if 2 * instance.n_avs <= _GRID:
+        net = instance.social @ demand[:, rsu]
+        e, delta = instance.offset, instance.satisfaction
+        leaving = delta / np.where(e > 0.0, e, np.inf) + net
+        filled = delta / (instance.bandwidth_max + e) + net
+        special = np.concatenate([leaving, filled, special])
     special = special[(special > lowest) & (special < highest)]
-    return np.unique(
-        np.concatenate(
-            [
-                np.linspace(lowest, highest, _GRID),
-                np.geomspace(lowest, highest, _GRID)[1:-1],
-                special,
-            ]
-        )
-    )
+    ends = np.clip(prices[rsu : rsu + 1], lowest, highest)
+    even = np.linspace(lowest, highest, _GRID)
+    ratios = np.geomspace(lowest, highest, _GRID)[1:-1]
+    return np.unique(np.concatenate([even, ratios, special, ends]))

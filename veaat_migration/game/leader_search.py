@@ -2,89 +2,84 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 
 from veaat_migration.game.exploitability import LeaderGains, leader_gains
-from veaat_migration.game.followers import Start
-from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.followers import follower_equilibria
+from veaat_migration.game.instance import FloatArray
 from veaat_migration.game.leader import best_price
-from veaat_migration.game.price_search import local_equilibrium
+from veaat_migration.game.local_search import Candidate, LocalSearch
 
 _MAX_RESTARTS = 8
 _MAX_TURNS = 12
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
 class Found:
     """The least exploitable prices met on one search."""
 
+    local: Candidate
     gains: LeaderGains
-    cycling: bool
-    iterations: int
+    cycling: bool = False
 
 
-def find(
-    instance: GameInstance,
-    prices: FloatArray,
-    tolerance: float,
-    start: Start = "low",
-    deadline: float = inf,
-) -> Found:
-    """Search for prices at which no leader gains more than ``tolerance`` (relative).
+def check(search: LocalSearch, candidate: Candidate) -> Found:
+    """What the leaders could still gain."""
+    gains = leader_gains(
+        search.instance, candidate.prices, search.start, demand=candidate.demand
+    )
+    return Found(candidate, gains)
 
-    A local equilibrium that fails the global check is left along its most profitable deviation.
-    If that leads back to where it came from, leaders take turns with global best prices, with
-    ever smaller steps. After ``deadline`` [s of time.perf_counter] the best so far is returned.
+
+def close(a: FloatArray, b: FloatArray, share: float = _SAME) -> bool:
+    """Whether two price vectors are the same up to a relative difference."""
+    return bool(np.abs(a / b - 1.0).max() <= share)
+
+
+def improve(search: LocalSearch, best: Found, tolerance: float) -> Found:
+    """Search on from a candidate at which some leader gains more than ``tolerance`` (relative).
+
+    It is left along the most profitable deviation. If that leads back to where it came from,
+    leaders take turns with global best prices, with ever smaller steps.
     """
-    seen: list[FloatArray] = []
-    best: LeaderGains | None = None
-    iterations, p = 0, prices
+    now, seen = best, [best.local.prices]
     for _ in range(_MAX_RESTARTS):
-        local = local_equilibrium(instance, p, start, deadline)
-        iterations += local.iterations
-        check = leader_gains(instance, local.prices, start)
-        if best is None or check.largest < best.largest:
-            best = check
-        if check.largest <= tolerance or time.perf_counter() > deadline:
-            return Found(best, False, iterations)
-        if any(_close(local.prices, other) for other in seen):
+        j = int(np.argmax(now.gains.relative))
+        p = now.local.prices.copy()
+        p[j] = now.gains.best[j]
+        candidate = search.near(p)
+        if any(close(candidate.prices, other) for other in seen):
             break
-        seen.append(local.prices)
-        j = int(np.argmax(check.relative))
-        p = local.prices.copy()
-        p[j] = check.best[j]
-    assert best is not None
-    found = _take_turns(instance, best, tolerance, start, deadline)
-    return Found(found.gains, found.cycling, iterations + found.iterations)
+        now = check(search, candidate)
+        seen.append(candidate.prices)
+        if now.gains.largest < best.gains.largest:
+            best = now
+        if best.gains.largest <= tolerance or search.late():
+            return best
+    return _take_turns(search, best, tolerance)
 
 
-def _close(a: FloatArray, b: FloatArray) -> bool:
-    return bool(np.abs(a / b - 1.0).max() <= 1e-6)
-
-
-def _take_turns(
-    instance: GameInstance, best: LeaderGains, tolerance: float, start: Start, deadline: float
-) -> Found:
+def _take_turns(search: LocalSearch, best: Found, tolerance: float) -> Found:
     """Global best prices in turn; a revisited point halves the steps."""
-    p, share, cycling = best.prices.copy(), 1.0, False
+    game = search.instance
+    p, share, cycling = best.local.prices.copy(), 1.0, False
     history: list[FloatArray] = []
-    for turn in range(1, _MAX_TURNS + 1):
-        for j in range(instance.n_rsus):
-            line = best_price(instance, p, j, start=start)
+    for _ in range(_MAX_TURNS):
+        search.iterations += 1
+        for j in range(game.n_rsus):
+            line = best_price(game, p, j, start=search.start)
             if line.value > line.value_at(p[j]):
                 p[j] += share * (line.x - p[j])
-        check = leader_gains(instance, p.copy(), start)
-        if check.largest < best.largest:
-            best = check
-        if best.largest <= tolerance:
-            return Found(best, False, turn)
-        if time.perf_counter() > deadline:
-            return Found(best, cycling, turn)
-        if any(np.abs(p / other - 1.0).max() <= 1e-3 for other in history):
+        demand = follower_equilibria(game, p, search.start).demand[0]
+        now = check(search, Candidate(p.copy(), demand, False, False, 1))
+        if now.gains.largest < best.gains.largest:
+            best = now
+        if best.gains.largest <= tolerance or search.late():
+            break
+        if any(close(p, other, 1e-3) for other in history):
             cycling, share, history = True, 0.5 * share, []
         history.append(p.copy())
-    return Found(best, cycling, _MAX_TURNS)
+    return Found(best.local, best.gains, cycling and best.gains.largest > tolerance)

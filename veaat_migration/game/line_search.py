@@ -8,7 +8,7 @@ grid has not resolved) it is the steepest slope seen times the width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +27,14 @@ class Samples:
     x: FloatArray
     value: FloatArray
     slope: FloatArray
-    signature: npt.NDArray[np.int8]
+    signature: npt.NDArray[np.int64]
     """[n, k]: equal rows lie on the same smooth piece"""
+
+    def part(self, index: slice) -> Samples:
+        """Some of the points."""
+        return Samples(
+            self.x[index], self.value[index], self.slope[index], self.signature[index]
+        )
 
     def merged(self, other: Samples) -> Samples:
         """Both sets of points in ascending order."""
@@ -55,17 +61,26 @@ class LineMaximum:
     samples: Samples
     """All points evaluated, ascending."""
 
+    def peaks(self, share: float = 0.1) -> tuple[float, ...]:
+        """Other points higher than their neighbours and at most ``share`` below the maximum."""
+        x, value = self.samples.x, np.pad(self.samples.value, 1, constant_values=-np.inf)
+        high = (value[1:-1] >= value[:-2]) & (value[1:-1] > value[2:])
+        high &= value[1:-1] >= self.value - share * abs(self.value)
+        high &= np.abs(x - self.x) > 1e-2 * (x[-1] - x[0])
+        return tuple(x[high].tolist())
+
     def value_at(self, x: float) -> float:
         """The value at a point of the grid."""
         return float(self.samples.value[np.searchsorted(self.samples.x, x)])
 
 
+Evaluate = Callable[[FloatArray], Samples]
+EvaluateMany = Callable[[npt.NDArray[np.int64], FloatArray], Samples]
+"""Evaluates points (second) on the lines of these numbers (first), both [m]."""
+
+
 def global_maximum(
-    evaluate: Callable[[FloatArray], Samples],
-    grid: FloatArray,
-    *,
-    scale: float,
-    tolerance: float = 1e-13,
+    evaluate: Evaluate, grid: FloatArray, *, scale: float, tolerance: float = 1e-13
 ) -> LineMaximum:
     """Maximise over [grid[0], grid[-1]].
 
@@ -75,20 +90,61 @@ def global_maximum(
         scale: magnitude of the values below which differences mean nothing.
         tolerance: relative accuracy of the maximal value.
     """
-    samples = evaluate(grid)
-    span = float(grid[-1] - grid[0])
-    complete = False
-    for _ in range(_MAX_LEVELS):
-        goal = _goal(samples, scale, tolerance)
-        points = _refinement(samples, goal)
-        if points.size == 0:
-            complete = True
+    lines = global_maxima(lambda _, x: evaluate(x), [grid], scale=scale, tolerance=tolerance)
+    return lines[0]
+
+
+def global_maxima(
+    evaluate: EvaluateMany,
+    grids: Sequence[FloatArray],
+    *,
+    scale: float,
+    tolerance: float = 1e-13,
+) -> list[LineMaximum]:
+    """Maximise several functions in lock-step, all points of a round in one evaluation.
+
+    Arguments as for :func:`global_maximum`, one grid per function.
+    """
+    samples: list[Samples | None] = [None] * len(grids)
+    complete = [False] * len(grids)
+    points = dict(enumerate(grids))
+    for _ in range(_MAX_LEVELS + 1):
+        _evaluate_round(evaluate, points, samples)
+        points = {}
+        for k, known in enumerate(samples):
+            if known is None or complete[k]:
+                continue
+            new = _refinement(known, _goal(known, scale, tolerance))
+            complete[k] = new.size == 0
+            if 0 < new.size <= _MAX_POINTS - known.x.size:
+                points[k] = new
+        if not points:
             break
-        if samples.x.size + points.size > _MAX_POINTS:
-            break
-        samples = samples.merged(evaluate(points))
+    return [
+        _maximum(known, done, scale)
+        for known, done in zip(samples, complete, strict=True)
+        if known is not None
+    ]
+
+
+def _evaluate_round(
+    evaluate: EvaluateMany, points: dict[int, FloatArray], samples: list[Samples | None]
+) -> None:
+    """Evaluate the new points of all lines at once and merge them in."""
+    lines = np.concatenate([np.full(len(x), k) for k, x in points.items()])
+    found = evaluate(lines, np.concatenate(list(points.values())))
+    place = 0
+    for k, x in points.items():
+        part = found.part(slice(place, place + len(x)))
+        known = samples[k]
+        samples[k] = part if known is None else known.merged(part)
+        place += len(x)
+
+
+def _maximum(samples: Samples, complete: bool, scale: float) -> LineMaximum:
     best = int(np.argmax(samples.value))
     x, value = float(samples.x[best]), float(samples.value[best])
+    span = float(samples.x[-1] - samples.x[0])
     near = samples.value >= value - 1e-10 * max(abs(value), scale)
     near &= np.abs(samples.x - x) > 1e-3 * max(abs(x), span)
     rival = float(samples.x[np.argmax(near)]) if near.any() else None

@@ -1,0 +1,130 @@
+"""Prices from which no leader gains by a small change, by the fastest way that a game allows.
+
+Games with additive couplings and without delay constraint go through the quasi-Newton method, all
+starts at once; where that fails, and for all other games, the general search takes over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from veaat_migration.game.closed_form import paper_closed_form, uncoupled_prices
+from veaat_migration.game.followers import Start, follower_equilibria
+from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.kernel import Cases
+from veaat_migration.game.leader import price_bounds
+from veaat_migration.game.price_search import local_equilibrium
+from veaat_migration.game.quasi_newton import local_prices
+from veaat_migration.game.stack import GameStack, covers, stack_games
+from veaat_migration.game.uniqueness import provably_unique
+
+_MORE_STARTS = 2000
+"""V * R times the number of further random starts, at most ``_MOST_STARTS``."""
+_MOST_STARTS = 12
+_SAME_DEMAND = 1e-9
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Prices at which the local search came to rest, with the AVs' equilibrium."""
+
+    prices: FloatArray
+    """[R]"""
+    demand: FloatArray
+    """[V, R]"""
+    followers_unique: bool
+    """Whether the AVs' equilibrium was proven unique on the way."""
+    converged: bool
+    iterations: int
+
+
+class LocalSearch:
+    """Local searches in one game."""
+
+    def __init__(self, instance: GameInstance, deadline: float, start: Start = "low") -> None:
+        """Prepare; after ``deadline`` [s of time.perf_counter] searches end as soon as they can.
+
+        ``start`` chooses among the AVs' equilibria where there are several.
+        """
+        self.instance = instance
+        self.start = start
+        self.deadline = deadline
+        self.iterations = 0
+        quick = covers(instance) and start == "low"
+        self.stack: GameStack | None = stack_games([instance]) if quick else None
+
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.perf_counter() > self.deadline
+
+    def starts(self) -> FloatArray:
+        """The uncoupled closed form, cheap, dear, the paper's approximation, and random, [n, R]."""
+        game = self.instance
+        low, high = price_bounds(game)
+        points = [uncoupled_prices(game), 1.05 * low, high, paper_closed_form(game)]
+        more = 0
+        if self.stack is not None:
+            more = min(_MORE_STARTS // (game.n_avs * game.n_rsus), _MOST_STARTS)
+        random = np.random.default_rng(1).random((more, game.n_rsus))
+        return np.clip([*points, *(low * (high / low) ** random)], low, high)
+
+    def first(self) -> Candidate:
+        """One local answer, from the first start that leads to one."""
+        best: Candidate | None = None
+        if self.stack is not None:
+            best = self._quick(np.clip(uncoupled_prices(self.instance), *price_bounds(self.instance))[None])[0]
+            if best is not None:
+                return best
+        for candidate in self.candidates(self.starts()):
+            best = best or candidate
+            if candidate.converged or self.late():
+                return candidate
+        assert best is not None
+        return best
+
+    def near(self, prices: FloatArray) -> Candidate:
+        """The local answer that ``prices`` [R] lead to."""
+        quick = self._quick(prices[None])[0] if self.stack is not None else None
+        return self._general(prices) if quick is None else quick
+
+    def candidates(self, starts: FloatArray) -> Iterator[Candidate]:
+        """Local answers from many starts [n, R]; the general search only if nothing else helps."""
+        if not len(starts):
+            return
+        quick = self._quick(starts) if self.stack is not None else [None] * len(starts)
+        found = [candidate for candidate in quick if candidate is not None]
+        yield from found
+        if found:
+            return
+        for start in starts:
+            yield self._general(start)
+
+    def _quick(self, starts: FloatArray) -> list[Candidate | None]:
+        """By the quasi-Newton method, with the AVs at the equilibrium that ``start`` means."""
+        assert self.stack is not None
+        found = local_prices(self.stack, starts)
+        self.iterations += int(found.iterations.sum())
+        unique = provably_unique(Cases(self.stack, found.prices))
+        result: list[Candidate | None] = []
+        for k in range(len(starts)):
+            demand, proven = found.demand[k], bool(unique[k])
+            good = bool(found.converged[k])
+            if good and not proven:
+                followers = follower_equilibria(self.instance, found.prices[k], self.start)
+                change = float(np.abs(followers.demand[0] - demand).max())
+                good = change <= _SAME_DEMAND * self.instance.bandwidth_max
+            iterations = int(found.iterations[k])
+            result.append(
+                Candidate(found.prices[k], demand, proven, True, iterations) if good else None
+            )
+        return result
+
+    def _general(self, prices: FloatArray) -> Candidate:
+        local = local_equilibrium(self.instance, prices, self.start, self.deadline)
+        self.iterations += local.iterations
+        demand = follower_equilibria(self.instance, local.prices, self.start).demand[0]
+        return Candidate(local.prices, demand, False, local.converged, local.iterations)

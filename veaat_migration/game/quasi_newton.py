@@ -1,0 +1,203 @@
+"""All leaders' first-order conditions at once, for many cases: the fast half of the solver.
+
+With y_j = 1 / p_j, total demand Q_j, cost K_j = sum_i c_ij b_ij and G_j = sum_{l != j} q_l y_l a
+leader earns U_j = q_j (Q_j - y_j K_j) / (G_j + q_j y_j). Without couplings Q_j and K_j are linear
+in y_j, which gives the corrected closed form of Eq. (23). With them the exact first-order
+condition uses the total derivatives through the AVs' equilibrium, and the Jacobian of all
+conditions takes Q_j and K_j for linear in all y near the present prices: a quasi-Newton method
+whose error shrinks by the curvature that couplings cause, usually a hundredfold or more a step.
+
+A leader may also be held by a bound of its price or by its capacity (the clearing price).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from veaat_migration.game.arrays import Array, functions, gather
+from veaat_migration.game.kernel import Cases, equilibria
+from veaat_migration.game.stack import GameStack
+from veaat_migration.game.totals import Totals, diagonal
+
+_MAX_STEPS = 40
+_MAX_RATIO = 1.5
+"""Prices change by at most this factor in a step."""
+_NEAR = 0.3
+"""Relative moves from which leaders move on their own, since Newton's steps may go astray."""
+_PATIENCE, _JUMPY = 12, 1e-4
+"""Steps after which moves above this relative size are halved, as they may be a cycle."""
+_UPHILL = 0.1
+"""Relative step where a payoff is not concave."""
+_CLOSE = 1e-13
+_FULL = 2_000_000
+"""V * R * R up to which all derivatives of demand are computed exactly."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the iteration came to rest, for n cases."""
+
+    prices: Array
+    """[n, R]"""
+    demand: Array
+    """[n, V, R]"""
+    converged: Array
+    """[n]"""
+    iterations: Array
+    """[n]"""
+
+
+def local_prices(stack: GameStack, prices: Array, *, free_at_cap: bool = False) -> Found:
+    """Prices from which no leader gains by a small change, near ``prices`` [n, R].
+
+    Where leaders sit at kinks, other leaders' one-sided derivatives differ and equilibria may be
+    a continuum; of it, one end is found if AVs at b_max count as held, another one if as free.
+    """
+    xp = functions(prices)
+    y_low, y_high = 1.0 / stack.price_high, 1.0 / stack.price_low
+    n = len(prices)
+    todo, now = xp.arange(n), stack
+    p = xp.minimum(xp.maximum(prices, stack.price_low), stack.price_high)
+    b = 0.0 * (p[:, None, :] + stack.offset)
+    result, demand = p + 0.0, b + 0.0
+    converged, iterations = p[:, 0] < 0.0, xp.arange(n) * 0 + _MAX_STEPS
+    previous = xp.full_like(p[:, 0], np.inf)
+    for step in range(1, _MAX_STEPS + 1):
+        cases = Cases(now, p)
+        b, _ = equilibria(cases, b)
+        result[todo], demand[todo] = p, b
+        totals = Totals.of(cases, b, free_at_cap=free_at_cap)
+        move, size = _move(cases, totals, y_low, y_high)
+        done = size <= _CLOSE
+        done = done | ((size <= 1e-10) & (size >= 0.5 * previous))
+        previous, response = size, totals.response
+        if bool(done.any()):
+            converged[todo[done]], iterations[todo[done]] = True, step
+            keep = ~done
+            todo, now, p, b = todo[keep], now.take(keep), p[keep], b[keep]
+            previous, move, response = previous[keep], move[keep], totals.response[keep]
+            if not len(todo):
+                break
+            if not now.shared:
+                y_low, y_high = y_low[keep], y_high[keep]
+        if step >= _PATIENCE:
+            move = move * xp.where(previous > _JUMPY, 0.5, 1.0)[:, None]
+        y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
+        b = b + ((y - 1.0 / p)[:, :, None, None] * response).sum(1)
+        b = xp.minimum(xp.clip(b, 0.0, None), now.cap)
+        p = 1.0 / y
+    return Found(result, demand, converged, iterations)
+
+
+def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array, Array]:
+    """Change of y in this step [n, R], and its largest relative entry if it were alone [n].
+
+    Leader j wants to move to where its first-order condition holds, or to a kink on the way
+    there, or to its clearing price, whichever comes first, inside its bounds; Newton's step makes
+    all these wishes vanish at once.
+    """
+    stack, xp = cases.stack, functions(cases.prices)
+    y, q = 1.0 / cases.prices, stack.quality
+    rsus = xp.arange(y.shape[1])
+    total = (q * y).sum(-1)[:, None]
+    own_q, own_k = diagonal(totals.quantity_slope), diagonal(totals.cost_slope)
+    margin = own_q - totals.cost - y * own_k
+    condition = margin * total - q * (totals.quantity - y * totals.cost)
+    change = (
+        (totals.quantity_bend - totals.cost_slope - y[..., None] * totals.cost_bend) * total[..., None]
+        + margin[..., None] * q[:, None, :]
+        - q[..., None] * (totals.quantity_slope - y[..., None] * totals.cost_slope)
+    )
+    change[:, rsus, rsus] += q * totals.cost - own_k * total
+    bend = -diagonal(change)
+    concave = bend > 0.0
+    bend = xp.where(concave, bend, abs(condition) / (_UPHILL * y) + 1e-300)
+    want, kink = _walk(cases, totals, condition, bend)
+    jacobian = change / -bend[..., None]
+    jacobian = xp.where((kink >= 0)[..., None], _kink_rows(totals.pull, kink), jacobian)
+    alone = ~concave & (kink < 0)
+    if stack.capacity is not None:
+        share = q * y / total
+        load = share * totals.quantity
+        slope = share * own_q + (1.0 - share) * load / y
+        slope = xp.where(slope > 0.0, slope, 1.0)
+        room = (stack.capacity - load) / slope
+        full = room < want
+        load_change = share[..., None] * totals.quantity_slope
+        load_change = load_change - (load / total)[..., None] * q[:, None, :]
+        want = xp.where(full, room, want)
+        jacobian = xp.where(full[..., None], load_change / slope[..., None], jacobian)
+        alone = alone & ~full
+    idle = totals.quantity <= 0.0
+    want = xp.where(idle, (_MAX_RATIO - 1.0) * y, want)
+    held = (y + want <= low) | (y + want >= high) | idle
+    want = xp.minimum(xp.maximum(want, low - y), high - y)
+    unit = xp.zeros_like(jacobian)
+    jacobian = xp.where((held | alone)[..., None], unit, jacobian)
+    jacobian[:, rsus, rsus] = 1.0
+    step = xp.linalg.solve(jacobian, want[..., None])[..., 0]
+    together = (step == step) & (xp.amax(abs(want) / y, -1) < _NEAR)[:, None]
+    step = xp.where(together, step, want)
+    step = xp.minimum(xp.maximum(step, (1.0 / _MAX_RATIO - 1.0) * y), (_MAX_RATIO - 1.0) * y)
+    return step, xp.amax(abs(want) / y, -1)
+
+
+def _walk(
+    cases: Cases, totals: Totals, condition: Array, bend: Array
+) -> tuple[Array, Array]:
+    """Where each leader's condition changes sign if the others stay: change of y and the kink.
+
+    The condition falls with slope ``bend``, drops where an AV reaches b_max (going up) or leaves
+    it (going down), and rises where one reaches zero or leaves it, since an AV at a bound does
+    not react. Returns [n, R] each; the kink is the index of the AV at which the condition drops
+    through zero, -1 where it vanishes smoothly.
+    """
+    xp, stack = functions(condition), cases.stack
+    size = abs(condition)
+    smooth = condition / bend
+    none = 0 * xp.argmax(totals.root, 1) - 1
+    up = (condition > 0.0)[:, None, :]
+    capped, dropped = totals.capped, totals.dropped
+    free = ~(capped | dropped)
+    to_cap = xp.where(free, up + 0 * free, capped + 0) > 0
+    relevant = (free | (dropped & up) | (capped & ~up)) & (totals.own_pull > 0.0)
+    gap = abs(xp.where(to_cap, stack.cap, 0.0 * stack.cap) - totals.root)
+    distance = xp.where(
+        relevant, gap / xp.where(relevant, totals.own_pull, 1.0), np.inf + 0.0 * gap
+    )
+    if not bool((distance < abs(smooth)[:, None, :]).any()):
+        return smooth, none
+    y = 1.0 / cases.prices
+    total = (stack.quality * y).sum(-1)[:, None, None]
+    gain = totals.weight[0] - y[:, None, :] * totals.weight[1]
+    jump = xp.where(to_cap, -1.0, 1.0) * relevant * total * totals.own_pull * gain
+    # An AV that comes free is also answered by the others, one that is held is so no longer.
+    echo = xp.clip(1.0 - cases.echo(totals.bent), 0.05, None)
+    jump = jump * xp.where(free, echo, 1.0 / echo)
+    order = xp.argsort(distance, 1)
+    distance, jump = gather(distance, order, 1), gather(jump, order, 1)
+    after = size[:, None, :] - distance * bend[:, None, :] + xp.cumsum(jump, 1)
+    before = after - jump
+    sudden = (before > 0.0) & (after <= 0.0)
+    hit = sudden | (before <= 0.0)
+    first = xp.argmax(hit + 0, 1)[:, None, :]
+    found = gather(hit, first, 1)[:, 0]
+    pinned = found & gather(sudden, first, 1)[:, 0]
+    passed = xp.where(found, gather(xp.cumsum(jump, 1) - jump, first, 1)[:, 0], jump.sum(1))
+    sign = xp.where(condition > 0.0, 1.0, -1.0)
+    smooth = sign * xp.maximum(size + passed, 0.0 * size) / bend
+    kink = xp.where(pinned, gather(order, first, 1)[:, 0], none)
+    return xp.where(pinned, sign * gather(distance, first, 1)[:, 0], smooth), kink
+
+
+def _kink_rows(pull: Array, kink: Array) -> Array:
+    """Change of the demand at each leader's kink by all y, relative to its own y, [n, j, l]."""
+    xp = functions(pull)
+    n, r = kink.shape
+    rsus = xp.arange(r)
+    # [n, j, l]: pull_l at (kink_j, j)
+    rows = pull[xp.arange(n)[:, None], :, xp.clip(kink, 0, None), rsus[None]]
+    own = rows[:, rsus, rsus]
+    return rows / xp.where(own > 0.0, own, 1.0)[..., None]

@@ -1,0 +1,167 @@
+"""Total demand and cost at every RSU with their first and second derivatives by y = 1 / p.
+
+Everything goes through the AVs' equilibrium B*(p): derivatives of B* are solutions of linear
+equations (see :mod:`kernel`), those of its column sums come cheaper from the adjoint equations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.kernel import Cases
+
+AT_CAP = 1e-10
+"""Relative distance from b_max at which an AV counts as having reached it."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Demand Q_j = sum_i b_ij and cost K_j = sum_i c_ij b_ij with derivatives by y."""
+
+    quantity: Array
+    """[n, R]"""
+    cost: Array
+    quantity_slope: Array
+    """dQ_j/dy_l, [n, j, l]"""
+    cost_slope: Array
+    quantity_bend: Array
+    """d2Q_j/(dy_j dy_l), [n, j, l]"""
+    cost_bend: Array
+    response: Array
+    """z_l = dB*/dy_l, [n, l, V, R]"""
+    capped: Array
+    """Whether AV i is held by b_max, [n, V, R]"""
+    dropped: Array
+    """Whether it is held by zero, [n, V, R]"""
+    root: Array
+    """delta_i / x_ij - E_i, what AV i would buy without bounds, [n, V, R]"""
+    pull: Array
+    """Its derivatives by y_l, [n, l, V, R]"""
+    own_pull: Array
+    """The one by y_j, [n, V, R]"""
+    bent: Array
+    """D, also of AVs at a bound as if they were free, [n, V, R]"""
+    weight: tuple[Array, Array]
+    """Change of Q_j and of K_j per unit of own demand of one AV, others reacting, [n, V, R]"""
+
+    @classmethod
+    def of(cls, cases: Cases, demand: Array, *, free_at_cap: bool = False) -> Totals:
+        """By one set of linear equations for dB/dy_l and one for their adjoints.
+
+        An AV that has just reached b_max counts as held, or as reacting with ``free_at_cap``:
+        the one-sided derivatives differ.
+        """
+        stack, xp = cases.stack, functions(demand)
+        r = demand.shape[2]
+        x = xp.maximum(cases.net_price(demand), 1e-3 * cases.saturated)
+        root = stack.satisfaction / x - stack.offset
+        usable = root + stack.offset
+        edge = stack.cap * (1.0 + (AT_CAP if free_at_cap else -AT_CAP))
+        capped, dropped = root >= edge, root <= 0.0
+        held = capped | dropped
+        bent = usable * usable / stack.satisfaction
+        flexibility, forces = bent * ~held, cases.forces(demand)
+        # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.
+        eye = xp.eye(r, dtype=demand.dtype)[:, None, :]
+        ones = eye + 0.0 * demand[:, None]
+        theta = cases.theta[:, None, None, :]
+        right = [forces, ones / theta]
+        if not stack.equal_costs:
+            right.append(stack.cost[:, None] * ones / theta)
+        right = xp.concatenate(right, 1)
+        solved = cases.solve(flexibility, right)
+        response = solved[:, :r]
+        adjoints = theta * solved[:, r:]
+        quantity_slope = response.sum(2).swapaxes(1, 2)
+        quantity_bend = _bend(cases, demand, response, adjoints[:, :r])
+        if stack.equal_costs:
+            each = stack.cost[:, 0, :, None]
+            cost_slope, cost_bend = each * quantity_slope, each * quantity_bend
+        else:
+            cost_slope = (response * stack.cost[:, None]).sum(2).swapaxes(1, 2)
+            cost_bend = _bend(cases, demand, response, adjoints[:, r:])
+        pull = response
+        weights = own_columns(adjoints[:, :r]), own_columns(adjoints[:, -r:])
+        if bool(held.any()):
+            changed = (bent * held)[:, None] * (right + cases.couple_each(solved))
+            pull = response + changed[:, :r]
+            freed = theta * changed[:, r:]
+            weights = (
+                weights[0] + own_columns(freed[:, :r]),
+                weights[1] + own_columns(freed[:, -r:]),
+            )
+        weights = tuple(weight / bent for weight in weights)
+        if stack.equal_costs:
+            weights = weights[0], stack.cost * weights[0]
+        return cls(
+            quantity=demand.sum(1),
+            cost=(stack.cost * demand).sum(1),
+            quantity_slope=quantity_slope,
+            cost_slope=cost_slope,
+            quantity_bend=quantity_bend,
+            cost_bend=cost_bend,
+            response=response,
+            capped=capped,
+            dropped=dropped,
+            root=root,
+            pull=pull,
+            own_pull=own_columns(pull),
+            bent=bent,
+            weight=weights,
+        )
+
+
+def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array:
+    """Second derivatives by y_j and y_l of the sum whose adjoint is ``adjoint``, [n, j, l].
+
+    Differentiating the AVs' conditions delta / (b + E) = x twice gives linear equations for the
+    second derivatives of B* with the same matrix; their right sides, weighted by the adjoint,
+    are summed here: the curvature of the logarithm, and W_js = eta_js (1 + q_s y_s / (q_j y_j)).
+
+    Args:
+        cases: n cases.
+        demand: [n, V, R].
+        response: z_l = dB/dy_l, [n, l, V, R].
+        adjoint: mu_j, [n, j, V, R].
+    """
+    stack, xp = cases.stack, functions(demand)
+    n, r, v, _ = response.shape
+    link, p = cases.link, cases.prices
+    sharp = 2.0 * stack.satisfaction / (demand + stack.offset) ** 3
+    flat = (n, r, v * r)
+    bend = (sharp[:, None] * adjoint * response).reshape(flat) @ response.reshape(flat).swapaxes(
+        1, 2
+    )
+    pushed = adjoint @ link[:, None]  # sum_s mu_is L_sl
+    pulled = response @ link.swapaxes(1, 2)[:, None]  # sum_t L_lt z_it
+    bend = bend + (response * pushed - adjoint * pulled).sum(2) * p[:, None, :]
+    rsus = xp.arange(r)
+    # column j of what belongs to leader j: [n, j, V]
+    own_pushed = pushed[:, rsus, :, rsus].swapaxes(0, 1)
+    own_adjoint = adjoint[:, rsus, :, rsus].swapaxes(0, 1)
+    columns = response.swapaxes(2, 3).swapaxes(1, 2)  # [n, j, l, V]: z_l in column j
+    pulled_columns = pulled.swapaxes(2, 3).swapaxes(1, 2)
+    bend = bend + p[..., None] * (
+        (columns @ own_pushed[..., None])[..., 0] - (pulled_columns @ own_adjoint[..., None])[..., 0]
+    )
+    mixed = link * (own_adjoint @ demand)  # L_jl sum_i mu_ij b_il
+    mixed = mixed + link.swapaxes(1, 2) * (adjoint * demand.swapaxes(1, 2)[..., None]).sum(2)
+    mixed = -mixed * p[..., None] * p[:, None, :]
+    linked = (demand @ link.swapaxes(1, 2)).swapaxes(1, 2)
+    price = p[..., None]
+    mixed[:, rsus, rsus] = (own_adjoint * 2.0 * price * price * (linked - price)).sum(-1)
+    return bend + mixed
+
+
+def own_columns(changes: Array) -> Array:
+    """Entries [n, j, i, j] of changes [n, l, V, R], as [n, V, R]."""
+    rsus = functions(changes).arange(changes.shape[1])
+    columns = changes[:, rsus, :, rsus]  # [j, n, i]
+    return columns.swapaxes(0, 1).swapaxes(1, 2)
+
+
+def diagonal(matrix: Array) -> Array:
+    """Entries [n, j, j] of a matrix [n, R, R], as [n, R]."""
+    rsus = functions(matrix).arange(matrix.shape[-1])
+    return matrix[:, rsus, rsus]

@@ -164,9 +164,7 @@ class Diagonalisation:
                 options={"ftol": 1e-12, "eps": 1e-6},
             )  # fmt: skip
             return float(np.clip(found.x[0], low, high))
-        found = minimize_scalar(
-            loss, bounds=(low, high), method="bounded", options={"xatol": 1e-9}
-        )
+        found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-9})
         return float(found.x)
 
     def _profit(self, prices: FloatArray, j: int) -> float:

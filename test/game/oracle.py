@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 Array = np.ndarray
-_SWEEPS = 3000
+_SWEEPS = 400
 _STILL = 4e-15
 
 
@@ -128,33 +128,41 @@ def _climb(game: Any, prices: Array, demand: Array, i: int, passes: int) -> Arra
 
 
 def _free_reply(game: Any, prices: Array, demand: Array, i: int) -> Array:
-    n, r = prices.shape
+    r = prices.shape[1]
     if r == 1 or not game.service.any():
         return _climb(game, prices, demand, i, 1)
-    low, high = _lowest(game, i), float(game.bandwidth_max)
-    if _surely_concave(game, prices, i):
-        return _climb(game, prices, demand, i, 4)
+    reply = _climb(game, prices, demand, i, 4)
+    rugged = ~_surely_concave(game, prices, i)
+    if rugged.any():
+        reply[rugged] = _highest_peak(game, prices[rugged], demand[rugged], i)
+    return reply
+
+
+def _highest_peak(game: Any, prices: Array, demand: Array, i: int) -> Array:
+    """Climb from where AV ``i`` is and from every corner of its box; stay where there is a tie."""
+    low, high, r = _lowest(game, i), float(game.bandwidth_max), prices.shape[1]
     corners = [np.array(c) for c in itertools.product([low, high], repeat=r)]
-    answers = []
+    answers, worths = [], []
     for own in [demand[:, i], *corners]:
         trial = demand.copy()
         trial[:, i] = own
-        trial[:, i] = _climb(game, prices, trial, i, 100)
-        answers.append((follower_worth(game, prices, trial, i), trial[:, i]))
-    worth = np.array([a[0] for a in answers])
-    # a tie goes to the first: stay where you are
+        trial[:, i] = _climb(game, prices, trial, i, 40)
+        answers.append(trial[:, i])
+        worths.append(follower_worth(game, prices, trial, i))
+    worth = np.array(worths)
     choice = np.argmax(worth >= worth.max(axis=0) - 1e-13 * np.abs(worth.max(axis=0)), axis=0)
-    return np.array([a[1] for a in answers])[choice, np.arange(n)]
+    return np.array(answers)[choice, np.arange(len(prices))]
 
 
-def _surely_concave(game: Any, prices: Array, i: int) -> bool:
-    """Whether the Hessian of AV ``i``'s own problem is diagonally dominant over the whole box."""
+def _surely_concave(game: Any, prices: Array, i: int) -> Array:
+    """Whether AV ``i``'s own problem is concave on its whole box (in units of sqrt(theta)), [n]."""
     if game.externality.value == "multiplicative":
-        return False
-    theta = matching(game, prices)
-    steepest = game.satisfaction[i] / (game.bandwidth_max + game.offset[i]) ** 2
-    rows = np.einsum("js,njs->nj", np.abs(game.service), theta[:, :, None] + theta[:, None, :])
-    return bool(np.all(rows < steepest * theta))
+        return np.zeros(len(prices), dtype=bool)
+    root = np.sqrt(matching(game, prices))
+    ratio = root[:, :, None] / root[:, None, :]
+    curvature = game.service * (ratio + 1.0 / ratio)
+    least = game.satisfaction[i] / (game.bandwidth_max + game.offset[i]) ** 2
+    return np.asarray(np.linalg.eigvalsh(curvature).max(axis=1) < least)
 
 
 def _punctual_reply(game: Any, prices: Array, demand: Array, i: int) -> Array:
@@ -262,7 +270,7 @@ def price_interval(game: Any, j: int) -> tuple[float, float]:
 
 
 def best_price(
-    game: Any, prices: Array, j: int, *, start: str = "low", points: int = 2001
+    game: Any, prices: Array, j: int, *, start: str = "low", points: int = 1201
 ) -> tuple[float, float]:
     """Best price of leader ``j`` and its profit there, the other prices held fixed."""
 
@@ -296,7 +304,7 @@ def best_price(
 
 
 def exploitability(
-    game: Any, prices: Any, demand: Any, *, start: str = "low", points: int = 2001
+    game: Any, prices: Any, demand: Any, *, start: str = "low", points: int = 1201
 ) -> Gains:
     """Gains of all players at prices [R] and demand [V, R] by brute force."""
     p, b = np.asarray(prices, dtype=float), np.asarray(demand, dtype=float)

@@ -143,7 +143,9 @@ def _solution(
     infeasible = _infeasible(game, theta)
     return Solution(
         instance=game,
-        status=_status(gains, found, tolerance, infeasible, unique and not further),
+        status=_status(gains, found, tolerance, infeasible, unique and not further)
+        if found is not None or local.converged
+        else Status.NOT_CONVERGED,
         prices=prices,
         demand=demand,
         delivered_share=delivered_share(game, theta, demand),

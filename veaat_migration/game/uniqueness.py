@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 
 _SWEEPS = 8
@@ -26,7 +26,7 @@ def provably_unique(cases: Cases) -> Array:
     low = 0.0 * prices[:, None, :] + 0.0 * stack.offset
     high = low + stack.cap
     proven = prices[:, 0] < 0.0
-    todo, now = xp.arange(len(cases)), cases
+    todo, now = count(prices, len(cases)), cases
     parts = _Parts(now)
     for sweep in range(_SWEEPS):
         low, high = parts.contract(low, high)
@@ -49,7 +49,7 @@ class _Parts:
     def __init__(self, cases: Cases) -> None:
         self.cases = cases
         stack = cases.stack
-        self.mixed = bool((cases.pair < 0.0).any()) or bool((stack.social < 0.0).any())
+        self.mixed = bool((cases.pair < 0.0).any()) or _any_negative(stack.social)
         if self.mixed:
             self.plus = cases.of_sign(1.0)
             self.minus = cases.of_sign(-1.0)
@@ -79,3 +79,8 @@ class _Parts:
             bound = xp.minimum(bound, ratio)
             vector = image + 1e-3 * xp.amax(image.reshape(len(image), -1), -1)[:, None, None] + 1e-300
         return bound
+
+
+def _any_negative(couplings: Array) -> bool:
+    values = couplings.data if hasattr(couplings, "tocsr") else couplings
+    return bool((values < 0.0).any())

@@ -17,15 +17,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from veaat_migration.game.certainty import own_optimum_certain, surely_unique
+from veaat_migration.game.certainty import surely_unique
 from veaat_migration.game.instance import Externality, FloatArray, GameInstance
+from veaat_migration.game.own_search import own_optimum_certain
 from veaat_migration.game.replies import PriceBatch, Reply
 from veaat_migration.game.sequential import improve, settle
 
 Start = Literal["low", "high"]
 BoolArray = npt.NDArray[np.bool_]
 _MAX_STEPS = 200
-_SWEEPS_FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,12 @@ class FollowerEquilibria:
 
 
 def follower_equilibria(
-    instance: GameInstance, prices: Any, start: Start = "low", *, thorough: bool = True
+    instance: GameInstance,
+    prices: Any,
+    start: Start = "low",
+    *,
+    thorough: bool = True,
+    guess: FloatArray | None = None,
 ) -> FollowerEquilibria:
     """B*(p), the AVs' Nash equilibrium at each price vector.
 
@@ -65,13 +70,20 @@ def follower_equilibria(
         start: where to start from; matters only where the equilibrium is not unique.
         thorough: check that every AV's answer is its global best response; without it an answer
             may be a local optimum where an AV's own problem is not concave.
+        guess: demand [V, R] of an equilibrium at nearby prices, which saves time. A thorough
+            search uses it only where it cannot lead to another equilibrium.
     """
     p = np.atleast_2d(np.asarray(prices, dtype=np.float64))
     batch = PriceBatch(instance, p)
     shape = (len(p), instance.n_avs, instance.n_rsus)
     demand = np.full(shape, instance.bandwidth_max if start == "high" else 0.0)
     demand = np.maximum(demand, _floor(instance))
-    demand, multiplier, converged = _solve(batch, demand)
+    sweeps = 3
+    if guess is not None:
+        usable = surely_unique(batch) if thorough else np.ones(len(p), dtype=bool)
+        demand[usable] = guess
+        sweeps = 0 if usable.all() else sweeps
+    demand, multiplier, converged = _solve(batch, demand, sweeps)
     doubtful = ~converged
     if thorough:
         doubtful |= ~_own_optima(batch, demand, multiplier)
@@ -108,7 +120,7 @@ def _carefully(batch: PriceBatch, start: Start) -> tuple[FloatArray, FloatArray,
         (instance.n_avs, instance.n_rsus), instance.bandwidth_max if start == "high" else 0.0
     )
     demand, multiplier, settled = settle(batch, np.maximum(first, _floor(instance)))
-    polished, multipliers, converged = _solve(batch, demand[None], sweeps=0)
+    polished, multipliers, converged = _solve(batch, demand[None], 0)
     close = np.abs(polished[0] - demand).max() <= 1e-6 * _scale(instance)
     if converged[0] and close and _own_optima(batch, polished, multipliers)[0]:
         return polished[0], multipliers[0], True
@@ -116,9 +128,12 @@ def _carefully(batch: PriceBatch, start: Start) -> tuple[FloatArray, FloatArray,
 
 
 def _solve(
-    batch: PriceBatch, demand: FloatArray, *, sweeps: int = _SWEEPS_FIRST
+    batch: PriceBatch, demand: FloatArray, sweeps: int
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Fixed point of the reply map for every price vector, from ``demand``."""
+    """Fixed point of the reply map for every price vector, from ``demand``.
+
+    The first ``sweeps`` steps are plain replies, which find most of the bounds that hold.
+    """
     scale, floor = _scale(batch.instance), _floor(batch.instance)
     result, multiplier = demand.copy(), np.zeros(demand.shape[:2])
     converged = np.zeros(len(batch), dtype=bool)

@@ -37,10 +37,15 @@ def price_bounds(instance: GameInstance) -> tuple[FloatArray, FloatArray]:
 
 
 def payoffs(
-    instance: GameInstance, prices: FloatArray, start: Start = "low", *, thorough: bool = True
+    instance: GameInstance,
+    prices: FloatArray,
+    start: Start = "low",
+    *,
+    thorough: bool = True,
+    guess: FloatArray | None = None,
 ) -> Payoffs:
     """Payoffs and their slopes at price vectors [n, R]; options as in `follower_equilibria`."""
-    followers = follower_equilibria(instance, prices, start, thorough=thorough)
+    followers = follower_equilibria(instance, prices, start, thorough=thorough, guess=guess)
     demand, theta, p = followers.demand, followers.batch.theta, followers.batch.prices
     reply = followers.reply()
     response = followers.batch.sensitivity(demand, reply)
@@ -74,6 +79,7 @@ def best_price(
     start: Start = "low",
     around: float | None = None,
     thorough: bool = True,
+    guess: FloatArray | None = None,
     tolerance: float = 1e-13,
 ) -> LineMaximum:
     """The price of leader ``rsu`` (0-based) that maximises its payoff, the others' held fixed.
@@ -88,14 +94,17 @@ def best_price(
         around: search only within this share of the current price on both sides (a local
             search); None searches the whole interval.
         thorough: as in `follower_equilibria`.
+        guess: as in `follower_equilibria`.
         tolerance: relative accuracy of the payoff.
     """
 
     def evaluate(points: FloatArray) -> Samples:
         vectors = np.repeat(prices[None], len(points), axis=0)
         vectors[:, rsu] = points
-        result = payoffs(instance, vectors, start, thorough=thorough)
-        return Samples(points, result.profit[:, rsu], result.slope[:, rsu], result.signature)
+        result = payoffs(instance, vectors, start, thorough=thorough, guess=guess)
+        return Samples(
+            points, result.profit[:, rsu], result.slope[:, rsu], result.signature.astype(np.int64)
+        )
 
     lowest, highest = (float(bound[rsu]) for bound in price_bounds(instance))
     here = float(prices[rsu])

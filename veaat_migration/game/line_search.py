@@ -32,9 +32,7 @@ class Samples:
 
     def part(self, index: slice) -> Samples:
         """Some of the points."""
-        return Samples(
-            self.x[index], self.value[index], self.slope[index], self.signature[index]
-        )
+        return Samples(self.x[index], self.value[index], self.slope[index], self.signature[index])
 
     def merged(self, other: Samples) -> Samples:
         """Both sets of points in ascending order."""
@@ -60,6 +58,24 @@ class LineMaximum:
     """False if points ran out before every interval was settled."""
     samples: Samples
     """All points evaluated, ascending."""
+
+    def kink(self) -> tuple[int, int] | None:
+        """Where the maximum is a kink: the first signature column that changes, and its values.
+
+        Of the two values only the one that is not zero is given. None at a smooth maximum, at
+        an end of the interval, or where the pieces do not tell.
+        """
+        samples, at = self.samples, int(np.searchsorted(self.samples.x, self.x))
+        left = at if samples.slope[at] > 0.0 else at - 1
+        if left < 0 or left + 1 >= samples.x.size:
+            return None
+        before, after = samples.signature[left], samples.signature[left + 1]
+        changes = np.nonzero(before != after)[0]
+        if not changes.size or samples.slope[left] <= 0.0 or samples.slope[left + 1] >= 0.0:
+            return None
+        column = int(changes[0])
+        values = {int(before[column]), int(after[column])}
+        return (column, sum(values)) if 0 in values else None
 
     def peaks(self, share: float = 0.1) -> tuple[float, ...]:
         """Other points higher than their neighbours and at most ``share`` below the maximum."""

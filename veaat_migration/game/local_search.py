@@ -18,14 +18,13 @@ from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases
 from veaat_migration.game.leader import price_bounds
 from veaat_migration.game.price_search import local_equilibrium
-from veaat_migration.game.quasi_newton import local_prices
+from veaat_migration.game.quasi_newton import Found, local_prices, uncoupled_start
 from veaat_migration.game.stack import GameStack, covers, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
 _MORE_STARTS = 2000
 """V * R times the number of further random starts, at most ``_MOST_STARTS``."""
 _MOST_STARTS = 12
-_SAME_DEMAND = 1e-9
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,14 @@ class LocalSearch:
         if self.stack is not None:
             more = min(_MORE_STARTS // (game.n_avs * game.n_rsus), _MOST_STARTS)
         random = np.random.default_rng(1).random((more, game.n_rsus))
-        return np.clip([*points, *(low * (high / low) ** random)], low, high)
+        starts: FloatArray = np.clip([*points, *(low * (high / low) ** random)], low, high)
+        return starts
 
     def first(self) -> Candidate:
         """One local answer, from the first start that leads to one."""
         best: Candidate | None = None
         if self.stack is not None:
-            best = self._quick(np.clip(uncoupled_prices(self.instance), *price_bounds(self.instance))[None])[0]
+            best = self._quick(uncoupled_start(self.stack))[0]
             if best is not None:
                 return best
         for candidate in self.candidates(self.starts()):
@@ -104,27 +104,35 @@ class LocalSearch:
             yield self._general(start)
 
     def _quick(self, starts: FloatArray) -> list[Candidate | None]:
-        """By the quasi-Newton method, with the AVs at the equilibrium that ``start`` means."""
+        """By the quasi-Newton method; None where it fails.
+
+        Where the AVs' equilibrium is not provably unique at the end, the search is repeated with
+        the one that :func:`follower_equilibria` chooses.
+        """
         assert self.stack is not None
         found = local_prices(self.stack, starts)
         self.iterations += int(found.iterations.sum())
         unique = provably_unique(Cases(self.stack, found.prices))
-        result: list[Candidate | None] = []
-        for k in range(len(starts)):
-            demand, proven = found.demand[k], bool(unique[k])
-            good = bool(found.converged[k])
-            if good and not proven:
-                followers = follower_equilibria(self.instance, found.prices[k], self.start)
-                change = float(np.abs(followers.demand[0] - demand).max())
-                good = change <= _SAME_DEMAND * self.instance.bandwidth_max
-            iterations = int(found.iterations[k])
-            result.append(
-                Candidate(found.prices[k], demand, proven, True, iterations) if good else None
-            )
+        result: list[Candidate | None] = [None] * len(starts)
+        for k in np.nonzero(found.converged & unique)[0]:
+            result[k] = _candidate(found, int(k), proven=True)
+        again = np.nonzero(~unique)[0]
+        if again.size:
+            found = local_prices(self.stack, starts[again], answer=self._answer)
+            self.iterations += int(found.iterations.sum())
+            for k in np.nonzero(found.converged)[0]:
+                result[again[k]] = _candidate(found, int(k), proven=False)
         return result
+
+    def _answer(self, prices: FloatArray) -> FloatArray:
+        return follower_equilibria(self.instance, prices, self.start, thorough=False).demand
 
     def _general(self, prices: FloatArray) -> Candidate:
         local = local_equilibrium(self.instance, prices, self.start, self.deadline)
         self.iterations += local.iterations
         demand = follower_equilibria(self.instance, local.prices, self.start).demand[0]
         return Candidate(local.prices, demand, False, local.converged, local.iterations)
+
+
+def _candidate(found: Found, k: int, *, proven: bool) -> Candidate:
+    return Candidate(found.prices[k], found.demand[k], proven, True, int(found.iterations[k]))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.game.capacity import expected_load
 from veaat_migration.game.instance import Externality, FloatArray, GameInstance
 from veaat_migration.game.matching import matching_probability
 from veaat_migration.game.strained import StrainedReplies
@@ -96,6 +97,39 @@ class PriceBatch:
             return Reply(new, np.zeros(new.shape[:2]), flexibility, None)
         a = np.broadcast_to(a, x.shape)
         return Reply(*self.strained.tighten(a, x, new, free, multiplier))
+
+    def margin(
+        self, demand: FloatArray, multiplier: FloatArray, column: int, kind: int
+    ) -> FloatArray:
+        """How far a regime is from changing, [n]; zero at the kink, continuous through it.
+
+        Args:
+            demand: an equilibrium at each price vector, [n, i, j].
+            multiplier: that goes with it, [n, i].
+            column: of the signature (see `leader.Payoffs`): i * R + j for the bounds of b_ij,
+                then i for the delay limits, if any, then j for the capacities, if any.
+            kind: 1 for b_max, the delay limit or the capacity, -1 for the bound at zero.
+        """
+        a, x = self.coefficients(demand)
+        a = np.broadcast_to(a, x.shape)
+        v, r = demand.shape[1:]
+        if column < v * r:
+            i, j = divmod(column, r)
+            offset = self.instance.offset[i]
+            if kind < 0:
+                return np.asarray(a[:, i, j] / offset - x[:, i, j])
+            at_cap = a[:, i, j] / (self.cap + offset)
+            if self.strained is not None:
+                at_cap = at_cap + multiplier[:, i] * self.strained.weight[i, j] / self.cap**2
+            return np.asarray(x[:, i, j] - at_cap)
+        column -= v * r
+        if self.strained is not None:
+            if column < v:
+                return self.strained.slack(a, x)[:, column]
+            column -= v
+        assert self.instance.capacity is not None
+        load = expected_load(self.theta, demand)[:, column]
+        return np.asarray(load / self.instance.capacity[column] - 1.0)
 
     def propagate(self, reply: Reply, force: FloatArray) -> FloatArray:
         """Change of the replies to a change of net marginal utility, ``force`` [n, i, j, ...].

@@ -35,6 +35,16 @@ class StrainedReplies:
             transmission = np.where(self.weight > 0.0, self.weight / demand, 0.0)
         return transmission + self.base
 
+    def slack(self, a: FloatArray, x: FloatArray) -> FloatArray:
+        """1 / limit - 1 / strain of the replies that ignore the limit, [n, i]; >= 0: it binds."""
+        saturated = a / (self.cap + self.offset)
+        free = np.clip(a / np.maximum(x, saturated) - self.offset, 0.0, self.cap)
+        with np.errstate(divide="ignore"):
+            strain = (
+                self.theta[:, None, :] * np.where(self.weight > 0.0, self.weight / free, 0.0)
+            ).sum(axis=2)
+            return np.asarray(1.0 / self.limit - 1.0 / strain)
+
     def tighten(
         self,
         a: FloatArray,
@@ -47,7 +57,7 @@ class StrainedReplies:
         demand = np.where(self.saturated[..., None], self.cap, demand)
         free = free & ~self.saturated[..., None]
         multiplier = np.zeros(demand.shape[:2])
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             strain = (
                 self.theta[:, None, :] * np.where(self.weight > 0.0, self.weight / demand, 0.0)
             ).sum(axis=2)
@@ -55,7 +65,7 @@ class StrainedReplies:
         pull = np.zeros_like(demand)
         if rows[0].size:
             weight = self.weight[rows[1]]
-            solved = _meet_limit(
+            solved = meet_limit(
                 a[rows],
                 x[rows],
                 self.offset[rows[1]],
@@ -80,7 +90,7 @@ class StrainedReplies:
         return demand, multiplier, flexibility, pull
 
 
-def _meet_limit(
+def meet_limit(
     a: FloatArray,
     x: FloatArray,
     offset: FloatArray,

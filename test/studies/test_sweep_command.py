@@ -165,3 +165,18 @@ def test_a_table_of_something_else_is_not_overwritten(
     assert main(["sweep", BASE, "--vary", "n_avs=1", "-o", str(tmp_path)]) == 2
     assert "is not of a study; choose another --output" in capsys.readouterr().err
     assert (tmp_path / "results.csv").read_text() == "precious"
+
+
+def test_the_installed_program_and_any_other_can_sweep(tmp_path: Path) -> None:
+    """Programs without a guard for their main part must not run again in the children."""
+    program = tmp_path / "own.py"
+    program.write_text("import sys\nfrom veaat_migration.cli import main\nsys.exit(main())\n")
+    for number, script in enumerate((ROOT / "scripts" / "veaat", program)):
+        output = tmp_path / str(number)
+        result = subprocess.run(
+            [sys.executable, script, "sweep", BASE, "--vary", "n_avs=1,2", "-o", output],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        assert [row["status"] for row in rows(output)] == ["certified", "certified"]

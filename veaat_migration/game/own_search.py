@@ -19,14 +19,19 @@ _TINY = 4e-15
 _MAX_LEVELS = 200
 _MAX_BOXES = 20_000
 _NEWTON_SIZE = 32
+_ROUNDS, _ROUNDS_PER_SPLIT = 60, 6
 
 
 def contract(
-    own: OwnProblems, low: FloatArray, high: FloatArray, multiplier: FloatArray | None
+    own: OwnProblems,
+    low: FloatArray,
+    high: FloatArray,
+    multiplier: FloatArray | None,
+    rounds: int = _ROUNDS,
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Shrink boxes around all points that answer themselves; bounds, and which are not empty."""
     full = np.ones(len(own), dtype=bool)
-    for _ in range(60):
+    for _ in range(rounds):
         a_low, a_high, x_low, x_high = own.coefficient_bounds(low, high)
         least = own.answer(a_low, x_high, multiplier)
         most = own.answer(a_high, x_low, multiplier)
@@ -220,8 +225,12 @@ def maximise_all(
     if own.multiplicative and multiplier is not None:
         awkward = (multiplier > 0.0) & (own.coefficient_bounds(low, high)[0] <= 0.0).any(axis=1)
     everyone = np.arange(len(own))
-    consider(everyone, climb(own, low, high, multiplier, starts))
-    owner = everyone[~is_concave(own, low, high, multiplier) & ~awkward]
+    flat = is_concave(own, low, high, multiplier)
+    rows = everyone if enough is None else everyone[flat]
+    if rows.size:
+        held = None if multiplier is None else multiplier[rows]
+        consider(rows, climb(own.take(rows), low[rows], high[rows], held, starts[rows]))
+    owner = everyone[~flat & ~awkward]
     low, high = low[owner], high[owner]
     if enough is None and owner.size:
         some, held = own.take(owner), None if multiplier is None else multiplier[owner]
@@ -240,7 +249,13 @@ def maximise_all(
         if not keep.any():
             owner = owner[:0]
             break
-        owner, low, high, blur, some = owner[keep], low[keep], high[keep], blur[keep], some.take(keep)
+        owner, low, high, blur, some = (
+            owner[keep],
+            low[keep],
+            high[keep],
+            blur[keep],
+            some.take(keep),
+        )
         held = None if held is None else held[keep]
         flat = is_concave(some, low, high, held)
         if flat.any():
@@ -258,7 +273,7 @@ def maximise_all(
         owner = np.concatenate([owner, owner])
         low, high = np.concatenate([low, upper_low]), np.concatenate([lower_high, high])
         held = None if multiplier is None else multiplier[owner]
-        low, high, full = contract(own.take(owner), low, high, held)
+        low, high, full = contract(own.take(owner), low, high, held, _ROUNDS_PER_SPLIT)
         owner, low, high = owner[full], low[full], high[full]
     exact = ~awkward
     exact[owner] = False

@@ -11,7 +11,7 @@ Array = Any
 
 
 def functions(array: Array) -> Any:
-    """numpy or torch, whichever the array belongs to."""
+    """The module, numpy or torch, that the array belongs to."""
     if isinstance(array, np.ndarray):
         return np
     import torch
@@ -19,8 +19,38 @@ def functions(array: Array) -> Any:
     return torch
 
 
+def count(like: Array, number: int) -> Array:
+    """0, 1, ..., ``number`` - 1, where ``like`` is."""
+    if isinstance(like, np.ndarray):
+        return np.arange(number)
+    return functions(like).arange(number, device=like.device)
+
+
+def zeros(like: Array, shape: tuple[int, ...]) -> Array:
+    """Zeros of the type of ``like``, where it is."""
+    if isinstance(like, np.ndarray):
+        return np.zeros(shape)
+    return functions(like).zeros(shape, dtype=like.dtype, device=like.device)
+
+
 def gather(array: Array, index: Array, axis: int) -> Array:
     """Entries of ``array`` at ``index`` along one axis."""
     if isinstance(array, np.ndarray):
         return np.take_along_axis(array, index, axis)
     return functions(array).take_along_dim(array, index, axis)
+
+
+def solve_equations(matrix: Array, right: Array) -> Array:
+    """Solutions of n systems, [n, k, m]; not a number where a matrix is singular."""
+    if not isinstance(matrix, np.ndarray):
+        solved, info = functions(matrix).linalg.solve_ex(matrix, right)
+        solved[info > 0] = np.nan
+        return solved
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        result = np.full(right.shape, np.nan)
+        for k, (one, side) in enumerate(zip(matrix, right, strict=True)):
+            if np.linalg.matrix_rank(one) == len(one):
+                result[k] = np.linalg.solve(one, side)
+        return result

@@ -3,8 +3,9 @@
 With x_ij = p_j - sum_k zeta_ik b_kj - sum_s W_js b_is and W_js = eta_js (1 + theta_s / theta_j),
 the equilibrium is the fixed point of b_ij = clip(delta_i / x_ij - E_i, 0, b_max) (Eq. 14 with the
 term the paper drops). Its derivative D = (b + E)^2 / delta, zero where a bound holds, gives the
-linear equations (I - D K) db = D f of Newton steps and of derivatives of B*, with K the couplings and f
-a change of net marginal utility. Derivatives are by y = 1 / p, in which demand is nearly linear.
+linear equations (I - D K) db = D f of Newton steps and of derivatives of B*, with K the couplings
+and f a change of net marginal utility. Derivatives are by y = 1 / p, in which demand is nearly
+linear.
 
 Multiplied by theta_j / D the equations are symmetric. Large ones are solved by conjugate
 gradients, which need a few products with the couplings and no matrix; small ones directly.
@@ -16,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions, solve_equations, zeros
 from veaat_migration.game.stack import GameStack
 
 DIRECT = 40
@@ -25,6 +26,7 @@ _MAX_STEPS = 60
 _SLOW = 0.2
 """Newton takes over where plain replies shrink the error by less than this."""
 _CG_STEPS = 200
+_NEWTON_ACCURACY = 1e-6
 
 
 class Cases:
@@ -85,8 +87,12 @@ class Cases:
         """The best demands at a marginal utility from couplings, [n, V, R]."""
         stack = self.stack
         xp = functions(coupling)
-        x = xp.maximum(self.prices[:, None, :] - coupling, self.saturated)
-        return xp.minimum(xp.clip(stack.satisfaction / x - stack.offset, 0.0, None), stack.cap)
+        x = self.prices[:, None, :] - coupling
+        wanted = stack.satisfaction / xp.maximum(x, self.saturated) - stack.offset
+        # Exactly b_max, not what rounding leaves of it: derivatives depend on who is held.
+        return xp.where(
+            x <= self.saturated, stack.cap, xp.minimum(xp.clip(wanted, 0.0, None), stack.cap)
+        )
 
     def of_sign(self, sign: float) -> Cases:
         """The same cases with only the couplings of one sign, as positive numbers."""
@@ -105,18 +111,19 @@ class Cases:
 
     def forces(self, demand: Array) -> Array:
         """-dx_ij/dy_l with y_l = 1 / p_l, [n, l, V, R]."""
-        xp = functions(demand)
         columns = demand.swapaxes(1, 2)
-        forces = columns[..., None] * (self.link.swapaxes(1, 2) * self.prices[..., None])[:, :, None]
+        forces = (
+            columns[..., None] * (self.link.swapaxes(1, 2) * self.prices[..., None])[:, :, None]
+        )
         linked = (demand @ self.link.swapaxes(1, 2)).swapaxes(1, 2)
-        rsus = xp.arange(forces.shape[1])
+        rsus = count(forces, forces.shape[1])
         price = self.prices[..., None]
         forces[:, rsus, :, rsus] = (price * (price - linked)).swapaxes(0, 1)
         return forces
 
     def force(self, demand: Array, rsu: Array) -> Array:
         """-dx_ij/dy_l for one l = ``rsu`` [n] of each case, [n, V, R]."""
-        rows = functions(demand).arange(len(self))
+        rows = count(demand, len(self))
         price = self.prices[rows, rsu][:, None]
         own = demand[rows, :, rsu]
         force = own[:, :, None] * (self.link[rows, :, rsu] * price)[:, None, :]
@@ -131,36 +138,35 @@ class Cases:
         """
         return self.solve(self.flexibility(demand), self.force(demand, rsu)[:, None])[:, 0]
 
-    def solve(self, flexibility: Array, forces: Array) -> Array:
-        """db of (I - D K) db = D f for m forces a case, [n, m, V, R]; nan where there is none."""
+    def solve(self, flexibility: Array, forces: Array, accuracy: float = 1e-14) -> Array:
+        """Find db of (I - D K) db = D f for m forces a case, [n, m, V, R]; nan where none is."""
         n, m, v, r = forces.shape
         if v * r <= DIRECT:
             right = (flexibility[:, None] * forces).reshape(n, m, v * r).swapaxes(1, 2)
-            solved = functions(forces).linalg.solve(self._matrix(flexibility), right)
+            solved = solve_equations(self._matrix(flexibility), right)
             return solved.swapaxes(1, 2).reshape(n, m, v, r)
         if m == 1:
-            return self._conjugate_gradients(flexibility, forces[:, 0])[:, None]
-        rows = functions(forces).arange(n * m) // m
+            return self._conjugate_gradients(flexibility, forces[:, 0], accuracy)[:, None]
+        rows = count(forces, n * m) // m
         each = self.take(rows)
-        solved = each._conjugate_gradients(flexibility[rows], forces.reshape(n * m, v, r))
+        forces = forces.reshape(n * m, v, r)
+        solved = each._conjugate_gradients(flexibility[rows], forces, accuracy)
         return solved.reshape(n, m, v, r)
 
     def _matrix(self, flexibility: Array) -> Array:
         """I - D K, [n, V R, V R]."""
-        stack, xp = self.stack, functions(flexibility)
+        stack = self.stack
         n, v, r = flexibility.shape
-        avs, rsus = xp.arange(v), xp.arange(r)
-        matrix = xp.zeros((n, v, r, v, r), dtype=flexibility.dtype)
-        if hasattr(flexibility, "device") and xp is not np:
-            matrix = matrix.to(flexibility.device)
+        avs, rsus = count(flexibility, v), count(flexibility, r)
+        matrix = zeros(flexibility, (n, v, r, v, r))
         matrix[:, :, rsus, :, rsus] = stack.social
         matrix[:, avs, :, avs, :] += self.pair
         matrix = (-flexibility[..., None, None] * matrix).reshape(n, v * r, v * r)
-        diagonal = xp.arange(v * r)
+        diagonal = count(flexibility, v * r)
         matrix[:, diagonal, diagonal] += 1.0
         return matrix
 
-    def _conjugate_gradients(self, flexibility: Array, force: Array) -> Array:
+    def _conjugate_gradients(self, flexibility: Array, force: Array, accuracy: float) -> Array:
         """The symmetric form: u = db sqrt(theta / D), u - h (K' (h u)) = h sqrt(theta) f."""
         xp = functions(force)
         root = xp.sqrt(self.theta)[:, None, :]
@@ -176,7 +182,7 @@ class Cases:
         u = xp.zeros_like(residual)
         direction = residual
         size = _dot(residual, residual)
-        goal = 1e-28 * size
+        goal = accuracy * accuracy * size
         for _ in range(_CG_STEPS):
             open_ = size > goal
             if not bool(open_.any()):
@@ -195,8 +201,10 @@ class Cases:
         return h * u / root
 
 
-def equilibria(cases: Cases, guess: Array) -> tuple[Array, Array]:
+def equilibria(cases: Cases, guess: Array, precision: float = 0.0) -> tuple[Array, Array]:
     """The fixed point of the replies that ``guess`` [n, V, R] leads to, and whether it was met.
+
+    It is found to the last digits, or to a ``precision`` relative to b_max.
 
     Plain replies, and Newton steps where these are slow; a step that does not bring the demand
     closer to its replies is replaced by a plain one.
@@ -210,12 +218,14 @@ def equilibria(cases: Cases, guess: Array) -> tuple[Array, Array]:
     previous = xp.full_like(error, np.inf)
     result, converged, todo = reply, error < 0.0, None
     for _ in range(_MAX_STEPS):
-        done = (error <= 2e-15 * scale) | ((error <= 1e-11 * scale) & (error >= 0.5 * previous))
+        done = (error <= max(2e-15, precision) * scale) | (
+            (error <= 1e-11 * scale) & (error >= 0.5 * previous)
+        )
         if bool(done.any()):
             if bool(done.all()) and todo is None:
                 return reply, done
             if todo is None:
-                todo = xp.arange(len(cases))
+                todo = count(guess, len(cases))
                 result = reply + 0.0
             result[todo[done]], converged[todo[done]] = reply[done], True
             keep = ~done
@@ -237,12 +247,11 @@ def equilibria(cases: Cases, guess: Array) -> tuple[Array, Array]:
     return result, converged
 
 
-def _newton(
-    cases: Cases, demand: Array, reply: Array, error: Array
-) -> tuple[Array, Array, Array]:
+def _newton(cases: Cases, demand: Array, reply: Array, error: Array) -> tuple[Array, Array, Array]:
     """Newton's next demand where it helps, else the reply; with its reply and error."""
     xp = functions(demand)
-    further = cases.solve(cases.flexibility(reply), cases.couple(reply - demand)[:, None])[:, 0]
+    force = cases.couple(reply - demand)[:, None]
+    further = cases.solve(cases.flexibility(reply), force, _NEWTON_ACCURACY)[:, 0]
     target = xp.minimum(xp.clip(reply + further, 0.0, None), cases.stack.cap)
     target = xp.where(target == target, target, reply)
     answer = cases.reply(target)

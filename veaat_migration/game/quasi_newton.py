@@ -12,25 +12,34 @@ A leader may also be held by a bound of its price or by its capacity (the cleari
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions, gather
+from veaat_migration.game.arrays import Array, count, functions, gather, solve_equations
 from veaat_migration.game.kernel import Cases, equilibria
+from veaat_migration.game.large_totals import approximate_totals
 from veaat_migration.game.stack import GameStack
-from veaat_migration.game.totals import Totals, diagonal
+from veaat_migration.game.totals import Totals, diagonal, exact_totals
 
 _MAX_STEPS = 40
 _MAX_RATIO = 1.5
 """Prices change by at most this factor in a step."""
+_START_STEPS = 8
 _NEAR = 0.3
 """Relative moves from which leaders move on their own, since Newton's steps may go astray."""
 _PATIENCE, _JUMPY = 12, 1e-4
 """Steps after which moves above this relative size are halved, as they may be a cycle."""
 _UPHILL = 0.1
 """Relative step where a payoff is not concave."""
-_CLOSE = 1e-13
+_LEAST_PRECISION = 1e-6
+AT_CAP, _WIDEST_CAP = 1e-10, 1e-2
+"""Relative distances from b_max at which an AV counts as having just reached it."""
+_CLOSE = 1e-8
+"""Relative move from which one more step leads to the last digits."""
+_CLOSE_LARGE = 1e-5
+"""For large games, whose slopes are approximate; payoffs then differ by about its square."""
 _FULL = 2_000_000
 """V * R * R up to which all derivatives of demand are computed exactly."""
 
@@ -49,46 +58,79 @@ class Found:
     """[n]"""
 
 
-def local_prices(stack: GameStack, prices: Array, *, free_at_cap: bool = False) -> Found:
+def local_prices(
+    stack: GameStack,
+    prices: Array,
+    *,
+    free_at_cap: bool = False,
+    answer: Callable[[Array], Array] | None = None,
+) -> Found:
     """Prices from which no leader gains by a small change, near ``prices`` [n, R].
 
     Where leaders sit at kinks, other leaders' one-sided derivatives differ and equilibria may be
     a continuum; of it, one end is found if AVs at b_max count as held, another one if as free.
+
+    Args:
+        stack: the games.
+        prices: where to start.
+        free_at_cap: see above.
+        answer: the AVs' equilibrium [n, V, R] at prices [n, R], where it is not unique; without it
+            whichever equilibrium is nearest to the one before.
     """
     xp = functions(prices)
     y_low, y_high = 1.0 / stack.price_high, 1.0 / stack.price_low
     n = len(prices)
-    todo, now = xp.arange(n), stack
+    todo, now = count(prices, n), stack
+    large = stack.n_avs * stack.n_rsus**2 > _FULL
+    totals_of = approximate_totals if large else exact_totals
     p = xp.minimum(xp.maximum(prices, stack.price_low), stack.price_high)
     b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
-    converged, iterations = p[:, 0] < 0.0, xp.arange(n) * 0 + _MAX_STEPS
-    previous = xp.full_like(p[:, 0], np.inf)
+    converged, iterations = p[:, 0] < 0.0, count(prices, n) * 0 + _MAX_STEPS
+    precision, margin = _LEAST_PRECISION, AT_CAP
     for step in range(1, _MAX_STEPS + 1):
         cases = Cases(now, p)
-        b, _ = equilibria(cases, b)
+        b = equilibria(cases, b, precision)[0] if answer is None else answer(p)
         result[todo], demand[todo] = p, b
-        totals = Totals.of(cases, b, free_at_cap=free_at_cap)
+        totals = totals_of(cases, b, -margin if free_at_cap else margin)
         move, size = _move(cases, totals, y_low, y_high)
-        done = size <= _CLOSE
-        done = done | ((size <= 1e-10) & (size >= 0.5 * previous))
-        previous, response = size, totals.response
+        if step >= _PATIENCE:
+            move = move * xp.where(size > _JUMPY, 0.5, 1.0)[:, None]
+        y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
+        p = 1.0 / y
+        b = xp.minimum(xp.clip(b + totals.predict(move), 0.0, None), now.cap)
+        # The error of a step is about its square; there is no use in answers more precise.
+        precision = min(0.1 * float(xp.amin(size)) ** 2, _LEAST_PRECISION)
+        margin = min(max(10.0 * float(xp.amax(size)) ** 2, AT_CAP), _WIDEST_CAP)
+        done = size <= (_CLOSE_LARGE if large else _CLOSE)
         if bool(done.any()):
-            converged[todo[done]], iterations[todo[done]] = True, step
+            end = todo[done]
+            last = Cases(now.take(done), p[done])
+            result[end], converged[end], iterations[end] = p[done], True, step
+            demand[end] = equilibria(last, b[done])[0] if answer is None else answer(p[done])
             keep = ~done
             todo, now, p, b = todo[keep], now.take(keep), p[keep], b[keep]
-            previous, move, response = previous[keep], move[keep], totals.response[keep]
             if not len(todo):
                 break
             if not now.shared:
                 y_low, y_high = y_low[keep], y_high[keep]
-        if step >= _PATIENCE:
-            move = move * xp.where(previous > _JUMPY, 0.5, 1.0)[:, None]
-        y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
-        b = b + ((y - 1.0 / p)[:, :, None, None] * response).sum(1)
-        b = xp.minimum(xp.clip(b, 0.0, None), now.cap)
-        p = 1.0 / y
     return Found(result, demand, converged, iterations)
+
+
+def uncoupled_start(stack: GameStack) -> Array:
+    """Prices near the equilibrium of the uncoupled games (corrected Eq. 23), [g, R]."""
+    xp = functions(stack.cost)
+    total, offset = stack.satisfaction.sum(1), stack.offset.sum(1)
+    q, low, high = stack.quality, stack.price_low, stack.price_high
+    cost = xp.maximum(stack.cost.mean(1), low)
+    y = 1.0 / xp.sqrt(low * high)
+    for _ in range(_START_STEPS):
+        weight = q * y
+        rivals = weight.sum(-1)[:, None] - weight
+        radicand = (rivals + q / cost) * (rivals + q * offset / total)
+        y = (xp.sqrt(xp.clip(radicand, 0.0, None)) - rivals) / q
+        y = xp.minimum(xp.maximum(y, 1.0 / high), 1.0 / low)
+    return 1.0 / y
 
 
 def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array, Array]:
@@ -100,13 +142,14 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     """
     stack, xp = cases.stack, functions(cases.prices)
     y, q = 1.0 / cases.prices, stack.quality
-    rsus = xp.arange(y.shape[1])
+    rsus = count(y, y.shape[1])
     total = (q * y).sum(-1)[:, None]
     own_q, own_k = diagonal(totals.quantity_slope), diagonal(totals.cost_slope)
     margin = own_q - totals.cost - y * own_k
     condition = margin * total - q * (totals.quantity - y * totals.cost)
     change = (
-        (totals.quantity_bend - totals.cost_slope - y[..., None] * totals.cost_bend) * total[..., None]
+        (totals.quantity_bend - totals.cost_slope - y[..., None] * totals.cost_bend)
+        * total[..., None]
         + margin[..., None] * q[:, None, :]
         - q[..., None] * (totals.quantity_slope - y[..., None] * totals.cost_slope)
     )
@@ -116,7 +159,8 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     bend = xp.where(concave, bend, abs(condition) / (_UPHILL * y) + 1e-300)
     want, kink = _walk(cases, totals, condition, bend)
     jacobian = change / -bend[..., None]
-    jacobian = xp.where((kink >= 0)[..., None], _kink_rows(totals.pull, kink), jacobian)
+    if bool((kink >= 0).any()):
+        jacobian = xp.where((kink >= 0)[..., None], totals.kink_rows(kink), jacobian)
     alone = ~concave & (kink < 0)
     if stack.capacity is not None:
         share = q * y / total
@@ -137,16 +181,14 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     unit = xp.zeros_like(jacobian)
     jacobian = xp.where((held | alone)[..., None], unit, jacobian)
     jacobian[:, rsus, rsus] = 1.0
-    step = xp.linalg.solve(jacobian, want[..., None])[..., 0]
+    step = solve_equations(jacobian, want[..., None])[..., 0]
     together = (step == step) & (xp.amax(abs(want) / y, -1) < _NEAR)[:, None]
     step = xp.where(together, step, want)
     step = xp.minimum(xp.maximum(step, (1.0 / _MAX_RATIO - 1.0) * y), (_MAX_RATIO - 1.0) * y)
     return step, xp.amax(abs(want) / y, -1)
 
 
-def _walk(
-    cases: Cases, totals: Totals, condition: Array, bend: Array
-) -> tuple[Array, Array]:
+def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[Array, Array]:
     """Where each leader's condition changes sign if the others stay: change of y and the kink.
 
     The condition falls with slope ``bend``, drops where an AV reaches b_max (going up) or leaves
@@ -157,16 +199,18 @@ def _walk(
     xp, stack = functions(condition), cases.stack
     size = abs(condition)
     smooth = condition / bend
-    none = 0 * xp.argmax(totals.root, 1) - 1
+    none = 0 * xp.argmax(totals.regime.root, 1) - 1
     up = (condition > 0.0)[:, None, :]
-    capped, dropped = totals.capped, totals.dropped
+    capped, dropped = totals.regime.capped, totals.regime.dropped
     free = ~(capped | dropped)
     to_cap = xp.where(free, up + 0 * free, capped + 0) > 0
     relevant = (free | (dropped & up) | (capped & ~up)) & (totals.own_pull > 0.0)
-    gap = abs(xp.where(to_cap, stack.cap, 0.0 * stack.cap) - totals.root)
-    distance = xp.where(
-        relevant, gap / xp.where(relevant, totals.own_pull, 1.0), np.inf + 0.0 * gap
-    )
+    bound = xp.where(to_cap, stack.cap, 0.0 * stack.cap)
+    pull = xp.where(relevant, totals.own_pull, 1.0)
+    away = (bound - totals.regime.root) / pull
+    # An AV counted as held or free a little beyond its bound is met at once, but lies behind.
+    distance = xp.where(up, away, -away)
+    distance = xp.where(relevant, xp.clip(distance, 0.0, None), np.inf)
     if not bool((distance < abs(smooth)[:, None, :]).any()):
         return smooth, none
     y = 1.0 / cases.prices
@@ -174,7 +218,7 @@ def _walk(
     gain = totals.weight[0] - y[:, None, :] * totals.weight[1]
     jump = xp.where(to_cap, -1.0, 1.0) * relevant * total * totals.own_pull * gain
     # An AV that comes free is also answered by the others, one that is held is so no longer.
-    echo = xp.clip(1.0 - cases.echo(totals.bent), 0.05, None)
+    echo = xp.clip(1.0 - cases.echo(totals.regime.bent), 0.05, None)
     jump = jump * xp.where(free, echo, 1.0 / echo)
     order = xp.argsort(distance, 1)
     distance, jump = gather(distance, order, 1), gather(jump, order, 1)
@@ -189,15 +233,5 @@ def _walk(
     sign = xp.where(condition > 0.0, 1.0, -1.0)
     smooth = sign * xp.maximum(size + passed, 0.0 * size) / bend
     kink = xp.where(pinned, gather(order, first, 1)[:, 0], none)
-    return xp.where(pinned, sign * gather(distance, first, 1)[:, 0], smooth), kink
-
-
-def _kink_rows(pull: Array, kink: Array) -> Array:
-    """Change of the demand at each leader's kink by all y, relative to its own y, [n, j, l]."""
-    xp = functions(pull)
-    n, r = kink.shape
-    rsus = xp.arange(r)
-    # [n, j, l]: pull_l at (kink_j, j)
-    rows = pull[xp.arange(n)[:, None], :, xp.clip(kink, 0, None), rsus[None]]
-    own = rows[:, rsus, rsus]
-    return rows / xp.where(own > 0.0, own, 1.0)[..., None]
+    chosen = gather(away, xp.clip(kink, 0, None)[:, None, :], 1)[:, 0]
+    return xp.where(pinned, chosen, smooth), kink

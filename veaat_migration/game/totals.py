@@ -6,13 +6,38 @@ equations (see :mod:`kernel`), those of its column sums come cheaper from the ad
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 
-AT_CAP = 1e-10
-"""Relative distance from b_max at which an AV counts as having reached it."""
+
+@dataclass(frozen=True)
+class Regime:
+    """Who reacts to prices and who is held by a bound, [n, V, R] each."""
+
+    root: Array
+    """delta_i / x_ij - E_i, what AV i would buy without bounds"""
+    bent: Array
+    """D, also of AVs at a bound as if they were free"""
+    capped: Array
+    """Whether b_max holds AV i"""
+    dropped: Array
+    """Whether zero holds AV i"""
+
+
+def regime(cases: Cases, demand: Array, margin: float) -> Regime:
+    """The regime at an equilibrium; within ``margin`` of b_max an AV counts as held.
+
+    With a negative margin it counts as free as long as it would not buy that much more.
+    """
+    stack = cases.stack
+    x = functions(demand).maximum(cases.net_price(demand), 1e-3 * cases.saturated)
+    usable = stack.satisfaction / x
+    root = usable - stack.offset
+    capped = root >= stack.cap * (1.0 - margin)
+    return Regime(root, usable * usable / stack.satisfaction, capped, root <= 0.0)
 
 
 @dataclass(frozen=True)
@@ -28,88 +53,75 @@ class Totals:
     quantity_bend: Array
     """d2Q_j/(dy_j dy_l), [n, j, l]"""
     cost_bend: Array
-    response: Array
-    """z_l = dB*/dy_l, [n, l, V, R]"""
-    capped: Array
-    """Whether AV i is held by b_max, [n, V, R]"""
-    dropped: Array
-    """Whether it is held by zero, [n, V, R]"""
-    root: Array
-    """delta_i / x_ij - E_i, what AV i would buy without bounds, [n, V, R]"""
-    pull: Array
-    """Its derivatives by y_l, [n, l, V, R]"""
+    predict: Callable[[Array], Array]
+    """Change of demand [n, V, R] to first order when y changes [n, R]"""
+    regime: Regime
+    kink_rows: Callable[[Array], Array]
+    """Derivatives of root_ij by y_l relative to that by y_j, [n, j, l], with i given by [n, R]"""
     own_pull: Array
-    """The one by y_j, [n, V, R]"""
-    bent: Array
-    """D, also of AVs at a bound as if they were free, [n, V, R]"""
+    """d root_ij / dy_j, [n, V, R]"""
     weight: tuple[Array, Array]
     """Change of Q_j and of K_j per unit of own demand of one AV, others reacting, [n, V, R]"""
 
-    @classmethod
-    def of(cls, cases: Cases, demand: Array, *, free_at_cap: bool = False) -> Totals:
-        """By one set of linear equations for dB/dy_l and one for their adjoints.
 
-        An AV that has just reached b_max counts as held, or as reacting with ``free_at_cap``:
-        the one-sided derivatives differ.
-        """
-        stack, xp = cases.stack, functions(demand)
-        r = demand.shape[2]
-        x = xp.maximum(cases.net_price(demand), 1e-3 * cases.saturated)
-        root = stack.satisfaction / x - stack.offset
-        usable = root + stack.offset
-        edge = stack.cap * (1.0 + (AT_CAP if free_at_cap else -AT_CAP))
-        capped, dropped = root >= edge, root <= 0.0
-        held = capped | dropped
-        bent = usable * usable / stack.satisfaction
-        flexibility, forces = bent * ~held, cases.forces(demand)
-        # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.
-        eye = xp.eye(r, dtype=demand.dtype)[:, None, :]
-        ones = eye + 0.0 * demand[:, None]
-        theta = cases.theta[:, None, None, :]
-        right = [forces, ones / theta]
-        if not stack.equal_costs:
-            right.append(stack.cost[:, None] * ones / theta)
-        right = xp.concatenate(right, 1)
-        solved = cases.solve(flexibility, right)
-        response = solved[:, :r]
-        adjoints = theta * solved[:, r:]
-        quantity_slope = response.sum(2).swapaxes(1, 2)
-        quantity_bend = _bend(cases, demand, response, adjoints[:, :r])
-        if stack.equal_costs:
-            each = stack.cost[:, 0, :, None]
-            cost_slope, cost_bend = each * quantity_slope, each * quantity_bend
-        else:
-            cost_slope = (response * stack.cost[:, None]).sum(2).swapaxes(1, 2)
-            cost_bend = _bend(cases, demand, response, adjoints[:, r:])
-        pull = response
-        weights = own_columns(adjoints[:, :r]), own_columns(adjoints[:, -r:])
-        if bool(held.any()):
-            changed = (bent * held)[:, None] * (right + cases.couple_each(solved))
-            pull = response + changed[:, :r]
-            freed = theta * changed[:, r:]
-            weights = (
-                weights[0] + own_columns(freed[:, :r]),
-                weights[1] + own_columns(freed[:, -r:]),
-            )
-        weights = tuple(weight / bent for weight in weights)
-        if stack.equal_costs:
-            weights = weights[0], stack.cost * weights[0]
-        return cls(
-            quantity=demand.sum(1),
-            cost=(stack.cost * demand).sum(1),
-            quantity_slope=quantity_slope,
-            cost_slope=cost_slope,
-            quantity_bend=quantity_bend,
-            cost_bend=cost_bend,
-            response=response,
-            capped=capped,
-            dropped=dropped,
-            root=root,
-            pull=pull,
-            own_pull=own_columns(pull),
-            bent=bent,
-            weight=weights,
+def exact_totals(cases: Cases, demand: Array, margin: float = 0.0) -> Totals:
+    """By one set of linear equations for dB/dy_l and one for their adjoints.
+
+    Args:
+        cases: n cases.
+        demand: the AVs' equilibrium, [n, V, R].
+        margin: where AVs count as held by b_max, see :func:`regime`.
+    """
+    stack, xp = cases.stack, functions(demand)
+    r = demand.shape[2]
+    state = regime(cases, demand, margin)
+    bent, held = state.bent, state.capped | state.dropped
+    flexibility, forces = bent * ~held, cases.forces(demand)
+    # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.
+    eye = (count(demand, r)[:, None] == count(demand, r))[:, None, :]
+    ones = eye + 0.0 * demand[:, None]
+    theta = cases.theta[:, None, None, :]
+    right = [forces, ones / theta]
+    if not stack.equal_costs:
+        right.append(stack.cost[:, None] * ones / theta)
+    right = xp.concatenate(right, 1)
+    solved = cases.solve(flexibility, right)
+    response = solved[:, :r]
+    adjoints = theta * solved[:, r:]
+    quantity_slope = response.sum(2).swapaxes(1, 2)
+    quantity_bend = _bend(cases, demand, response, adjoints[:, :r])
+    if stack.equal_costs:
+        each = stack.cost[:, 0, :, None]
+        cost_slope, cost_bend = each * quantity_slope, each * quantity_bend
+    else:
+        cost_slope = (response * stack.cost[:, None]).sum(2).swapaxes(1, 2)
+        cost_bend = _bend(cases, demand, response, adjoints[:, r:])
+    pull = response
+    weights = own_columns(adjoints[:, :r]), own_columns(adjoints[:, -r:])
+    if bool(held.any()):
+        changed = (bent * held)[:, None] * (right + cases.couple_each(solved))
+        pull = response + changed[:, :r]
+        freed = theta * changed[:, r:]
+        weights = (
+            weights[0] + own_columns(freed[:, :r]),
+            weights[1] + own_columns(freed[:, -r:]),
         )
+    weights = tuple(weight / bent for weight in weights)
+    if stack.equal_costs:
+        weights = weights[0], stack.cost * weights[0]
+    return Totals(
+        quantity=demand.sum(1),
+        cost=(stack.cost * demand).sum(1),
+        quantity_slope=quantity_slope,
+        cost_slope=cost_slope,
+        quantity_bend=quantity_bend,
+        cost_bend=cost_bend,
+        predict=lambda change: (change[:, :, None, None] * response).sum(1),
+        regime=state,
+        kink_rows=lambda kink: _kink_rows(pull, kink),
+        own_pull=own_columns(pull),
+        weight=weights,
+    )
 
 
 def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array:
@@ -125,7 +137,7 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
         response: z_l = dB/dy_l, [n, l, V, R].
         adjoint: mu_j, [n, j, V, R].
     """
-    stack, xp = cases.stack, functions(demand)
+    stack = cases.stack
     n, r, v, _ = response.shape
     link, p = cases.link, cases.prices
     sharp = 2.0 * stack.satisfaction / (demand + stack.offset) ** 3
@@ -136,14 +148,15 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
     pushed = adjoint @ link[:, None]  # sum_s mu_is L_sl
     pulled = response @ link.swapaxes(1, 2)[:, None]  # sum_t L_lt z_it
     bend = bend + (response * pushed - adjoint * pulled).sum(2) * p[:, None, :]
-    rsus = xp.arange(r)
+    rsus = count(demand, r)
     # column j of what belongs to leader j: [n, j, V]
     own_pushed = pushed[:, rsus, :, rsus].swapaxes(0, 1)
     own_adjoint = adjoint[:, rsus, :, rsus].swapaxes(0, 1)
     columns = response.swapaxes(2, 3).swapaxes(1, 2)  # [n, j, l, V]: z_l in column j
     pulled_columns = pulled.swapaxes(2, 3).swapaxes(1, 2)
     bend = bend + p[..., None] * (
-        (columns @ own_pushed[..., None])[..., 0] - (pulled_columns @ own_adjoint[..., None])[..., 0]
+        (columns @ own_pushed[..., None])[..., 0]
+        - (pulled_columns @ own_adjoint[..., None])[..., 0]
     )
     mixed = link * (own_adjoint @ demand)  # L_jl sum_i mu_ij b_il
     mixed = mixed + link.swapaxes(1, 2) * (adjoint * demand.swapaxes(1, 2)[..., None]).sum(2)
@@ -156,12 +169,23 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
 
 def own_columns(changes: Array) -> Array:
     """Entries [n, j, i, j] of changes [n, l, V, R], as [n, V, R]."""
-    rsus = functions(changes).arange(changes.shape[1])
+    rsus = count(changes, changes.shape[1])
     columns = changes[:, rsus, :, rsus]  # [j, n, i]
     return columns.swapaxes(0, 1).swapaxes(1, 2)
 
 
 def diagonal(matrix: Array) -> Array:
     """Entries [n, j, j] of a matrix [n, R, R], as [n, R]."""
-    rsus = functions(matrix).arange(matrix.shape[-1])
+    rsus = count(matrix, matrix.shape[-1])
     return matrix[:, rsus, rsus]
+
+
+def _kink_rows(pull: Array, kink: Array) -> Array:
+    """Change of the demand at each leader's kink by all y, relative to its own y, [n, j, l]."""
+    xp = functions(pull)
+    n, r = kink.shape
+    rsus = count(pull, r)
+    # [n, j, l]: pull_l at (kink_j, j)
+    rows = pull[count(pull, n)[:, None], :, xp.clip(kink, 0, None), rsus[None]]
+    own = rows[:, rsus, rsus]
+    return rows / xp.where(own > 0.0, own, 1.0)[..., None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veaat_migration.game.arrays import Array, functions
+from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 
 _SWEEPS = 8
@@ -22,11 +22,10 @@ _MARGIN = 0.999
 def provably_unique(cases: Cases) -> Array:
     """Whether the equilibrium of each case is proven unique, [n]; False proves nothing."""
     stack, prices = cases.stack, cases.prices
-    xp = functions(prices)
     low = 0.0 * prices[:, None, :] + 0.0 * stack.offset
     high = low + stack.cap
     proven = prices[:, 0] < 0.0
-    todo, now = xp.arange(len(cases)), cases
+    todo, now = count(prices, len(cases)), cases
     parts = _Parts(now)
     for sweep in range(_SWEEPS):
         low, high = parts.contract(low, high)
@@ -49,7 +48,7 @@ class _Parts:
     def __init__(self, cases: Cases) -> None:
         self.cases = cases
         stack = cases.stack
-        self.mixed = bool((cases.pair < 0.0).any()) or bool((stack.social < 0.0).any())
+        self.mixed = bool((cases.pair < 0.0).any()) or _any_negative(stack.social)
         if self.mixed:
             self.plus = cases.of_sign(1.0)
             self.minus = cases.of_sign(-1.0)
@@ -77,5 +76,12 @@ class _Parts:
             image = bent * (self.cases.couple(vector) if image is None else image)
             ratio = xp.amax((image / vector).reshape(len(image), -1), -1)
             bound = xp.minimum(bound, ratio)
-            vector = image + 1e-3 * xp.amax(image.reshape(len(image), -1), -1)[:, None, None] + 1e-300
+            vector = (
+                image + 1e-3 * xp.amax(image.reshape(len(image), -1), -1)[:, None, None] + 1e-300
+            )
         return bound
+
+
+def _any_negative(couplings: Array) -> bool:
+    values = couplings.data if hasattr(couplings, "tocsr") else couplings
+    return bool((values < 0.0).any())

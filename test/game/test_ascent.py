@@ -70,6 +70,16 @@ def test_ghosts_of_equilibria_are_passed(game: GameInstance, prices: list[float]
     assert follower_gains(game, prices, found.demand[0]).max() < 1e-10
 
 
+def test_steps_are_long_where_responses_creep() -> None:
+    """Responses take hundreds of rounds from here to the equilibrium at the bound."""
+    batch = PriceBatch(substitutes(2, 2, -0.6), np.array([[1.7040759324956125, 1.92754226804979]]))
+    b = np.array([[[8.9176, 1.0487], [7.8856, 0.8083]]])
+    for _ in range(15):
+        b = uphill(batch, b, batch.reply(b), np.zeros((2, 1)))
+    assert np.abs(batch.reply(b).demand - b).max() < 1e-10
+    assert b[0, 0, 0] == 10.0
+
+
 def test_many_price_vectors_of_rugged_games_are_answered_globally() -> None:
     game = substitutes(5, 3, -0.7)
     prices = np.random.default_rng(1).uniform(1.2, 8.0, (60, 3))

@@ -16,7 +16,7 @@ STANDARD = set(sys.stdlib_module_names)
 
 # Third-party modules and other layers that a layer may import.
 ALLOWED = {
-    "game": {"numpy", "scipy"},
+    "game": {"numpy", "scipy", "torch"},
     "policy": {"numpy", "game"},
     "protocol": {"numpy", "game", "policy"},
     "mobility": {"numpy"},

@@ -30,7 +30,11 @@ TOLERANCE_LARGE = 1e-6
 """For large games, solved and checked with approximations (V * R * R above two million)."""
 TIME_LIMIT = 30.0
 """Default time for a search [s]; ordinary games need a thousandth of it."""
+_GRACE = 0.5
 _DISTINCT = 1e-5
+_SMALL, _FEW, _EXTRA = 60, 3, 0.5
+"""V * R up to which the general search looks for further equilibria, from how many points, and
+about how long [s]."""
 
 
 def solve(
@@ -49,16 +53,16 @@ def solve(
         tolerance: largest relative gain of a certified answer; None takes 1e-9, or 1e-6 with a
             delay constraint and for large games.
         time_limit: the search stops near this time [s] with the best prices seen; checking them
-            comes on top. Games that strong substitutes make rugged may need more.
+            may take half as long again. Games that strong couplings make rugged may need more.
 
     Returns:
         The solution; its status says what is certain.
     """
     began = time.perf_counter()
-    deadline = began + time_limit
+    deadline, give_up = began + time_limit, began + (1.0 + _GRACE) * time_limit
     if tolerance is None:
         tolerance = default_tolerance(instance)
-    search = LocalSearch(instance, deadline)
+    search = LocalSearch(instance, deadline, give_up)
     if not certify:
         return _solution(search, began, search.first())
     found, others = _find_all(search, tolerance)
@@ -92,6 +96,8 @@ def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]
         end = search.other_end(best.local)
         _try(search, [] if end is None else [end], known)
         best = replace(best, isolated=end is not None)
+        if search.instance.n_avs * search.instance.n_rsus <= _SMALL:
+            _try(search, search.settle(_FEW, _EXTRA), known)
     others: list[Found] = []
     for found in known:
         if found.gains.largest <= tolerance and not any(_same(found, f) for f in [best, *others]):
@@ -204,9 +210,9 @@ def _with_other_demand(
     high = follower_equilibria(game, prices, "high").demand[0]
     if np.abs(high - demand).max() <= 1e-9 * game.bandwidth_max:
         return []
-    gains = leader_gains(game, prices, "high", demand=high)
+    gains = leader_gains(game, prices, "high", demand=high, give_up=search.give_up)
     others = [_equilibrium(game, prices, high, gains.largest, "high")]
-    upper = LocalSearch(game, search.deadline, "high")
+    upper = LocalSearch(game, search.deadline, search.give_up, "high")
     candidate = upper.near(prices)
     assert candidate is not None
     found = check(upper, candidate)

@@ -10,7 +10,7 @@ from veaat_migration.game.exploitability import LeaderGains, leader_gains
 from veaat_migration.game.followers import follower_equilibria
 from veaat_migration.game.instance import FloatArray
 from veaat_migration.game.local_search import Candidate, LocalSearch
-from veaat_migration.game.price_lines import best_prices
+from veaat_migration.game.price_lines import OutOfTimeError, best_prices
 from veaat_migration.game.stack import is_large
 
 _MAX_RESTARTS = 8
@@ -32,7 +32,13 @@ class Found:
 
 def check(search: LocalSearch, candidate: Candidate) -> Found:
     """What the leaders could still gain."""
-    gains = leader_gains(search.instance, candidate.prices, search.start, demand=candidate.demand)
+    gains = leader_gains(
+        search.instance,
+        candidate.prices,
+        search.start,
+        demand=candidate.demand,
+        give_up=search.give_up,
+    )
     return Found(candidate, gains)
 
 
@@ -76,7 +82,10 @@ def _take_turns(search: LocalSearch, best: Found, tolerance: float) -> Found:
         search.iterations += 1
         before = p.copy()
         for j in range(game.n_rsus):
-            line = best_prices(game, p, search.start, rsus=[j])[0]
+            try:
+                line = best_prices(game, p, search.start, rsus=[j], give_up=search.deadline)[0]
+            except OutOfTimeError:
+                return best
             if line.value > line.value_at(p[j]):
                 # Exactly the best price, not a sum that rounds: it may be at the edge of a cliff.
                 p[j] = line.x if share == 1.0 else p[j] + share * (line.x - p[j])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -47,11 +48,20 @@ class Candidate:
 class LocalSearch:
     """Local searches in one game."""
 
-    def __init__(self, instance: GameInstance, deadline: float, start: Start = "low") -> None:
-        """Prepare; after ``deadline`` [s of time.perf_counter] searches end as soon as they can.
+    def __init__(
+        self, instance: GameInstance, deadline: float, give_up: float, start: Start = "low"
+    ) -> None:
+        """Prepare for one game.
 
-        ``start`` chooses among the AVs' equilibria where there are several.
+        Args:
+            instance: the game.
+            deadline: time [s of time.perf_counter] after which searches end as soon as they can.
+            give_up: time after which even checks of what was found are broken off.
+            start: chooses among the AVs' equilibria where there are several.
         """
+        self.give_up = give_up
+        self.unsettled: list[FloatArray] = []
+        """Prices at which the quick search has not come to rest though the AVs' answer is clear."""
         self.instance = instance
         self.start = start
         self.deadline = deadline
@@ -125,6 +135,7 @@ class LocalSearch:
         result: list[Candidate | None] = [None] * len(starts)
         for k in np.nonzero(found.converged & unique)[0]:
             result[k] = _candidate(found, int(k), proven=True)
+        self.unsettled += list(found.prices[~found.converged & unique])
         again = np.nonzero(~unique)[0]
         if self.stack.large:
             for k in np.nonzero(found.converged & ~unique)[0]:
@@ -139,12 +150,21 @@ class LocalSearch:
     def _answer(self, prices: FloatArray) -> FloatArray:
         return follower_equilibria(self.instance, prices, self.start, thorough=False).demand
 
-    def general(self, prices: FloatArray) -> Candidate:
+    def settle(self, number: int, seconds: float) -> Iterator[Candidate]:
+        """What the general search makes of a few unsettled prices in about this time [s]."""
+        until = min(self.deadline, time.perf_counter() + seconds)
+        for prices in self.unsettled[:number]:
+            if time.perf_counter() < until:
+                candidate = self.general(prices, until)
+                if candidate.converged:
+                    yield candidate
+
+    def general(self, prices: FloatArray, deadline: float = inf) -> Candidate:
         """The local answer that ``prices`` [R] lead to, by whatever it takes (not if large)."""
         if self.stack is not None and self.stack.large:
             found = local_prices(self.stack, prices[None])
             return replace(_candidate(found, 0, proven=False), converged=bool(found.converged[0]))
-        local = local_equilibrium(self.instance, prices, self.start, self.deadline)
+        local = local_equilibrium(self.instance, prices, self.start, min(deadline, self.deadline))
         self.iterations += local.iterations
         demand = follower_equilibria(self.instance, local.prices, self.start).demand[0]
         return Candidate(local.prices, demand, False, local.converged, local.iterations)

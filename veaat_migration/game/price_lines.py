@@ -6,7 +6,9 @@ provably unique, by the careful solver elsewhere.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
@@ -26,6 +28,8 @@ from veaat_migration.game.line_search import (
 from veaat_migration.game.stack import GameStack, covers, is_large, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
+_CAREFUL_CHUNK = 64
+"""Points between two looks at the clock."""
 _CHUNK = 1_000_000
 """Entries n * V * R handled at once."""
 
@@ -37,6 +41,7 @@ def best_prices(
     *,
     demand: FloatArray | None = None,
     rsus: Sequence[int] | None = None,
+    give_up: float = inf,
 ) -> list[LineMaximum]:
     """Leaders' globally best prices, each with the others' held fixed.
 
@@ -46,10 +51,14 @@ def best_prices(
         start: which of the AVs' equilibria to follow where there are several.
         demand: their equilibrium at ``prices`` [V, R], if known.
         rsus: indices of the leaders in question; None means all.
+        give_up: time [s of time.perf_counter] after which a rugged game is not searched on.
+
+    Raises:
+        OutOfTimeError: ``give_up`` has passed.
     """
     if demand is None:
         demand = follower_equilibria(instance, prices, start).demand[0]
-    evaluator: EvaluateMany = _Evaluator(instance, prices, start, demand)
+    evaluator: EvaluateMany = _Evaluator(instance, prices, start, demand, give_up)
     if is_large(instance):
         evaluator = ColumnEvaluator(stack_games([instance]), prices, demand)
     leaders = np.arange(instance.n_rsus) if rsus is None else np.asarray(rsus)
@@ -60,15 +69,25 @@ def best_prices(
     )
 
 
+class OutOfTimeError(Exception):
+    """A search of price intervals took too long."""
+
+
 class _Evaluator:
     """Payoff of leader j at price x, all else as given."""
 
     def __init__(
-        self, instance: GameInstance, prices: FloatArray, start: Start, demand: FloatArray
+        self,
+        instance: GameInstance,
+        prices: FloatArray,
+        start: Start,
+        demand: FloatArray,
+        give_up: float,
     ) -> None:
         self.instance = instance
         self.prices = prices
         self.start = start
+        self.give_up = give_up
         self.stack: GameStack | None = None
         if covers(instance) and start == "low":
             self.stack = stack_games([instance])
@@ -139,6 +158,19 @@ class _Evaluator:
         return value, slope, regime
 
     def _carefully(
+        self, vectors: FloatArray, rsus: IntArray
+    ) -> tuple[FloatArray, FloatArray, IntArray]:
+        parts = []
+        for k in range(0, len(rsus), _CAREFUL_CHUNK):
+            if time.perf_counter() > self.give_up:
+                raise OutOfTimeError
+            parts.append(
+                self._careful_part(vectors[k:][:_CAREFUL_CHUNK], rsus[k:][:_CAREFUL_CHUNK])
+            )
+        value, slope, regime = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return value, slope, regime
+
+    def _careful_part(
         self, vectors: FloatArray, rsus: IntArray
     ) -> tuple[FloatArray, FloatArray, IntArray]:
         game = self.instance

@@ -90,9 +90,9 @@ class Solution:
             "exploitability": None
             if gains is None
             else {
-                "rsu_abs": gains.leaders.absolute.tolist(),
+                "rsu_abs": _finite(gains.leaders.absolute),
                 "av_abs": gains.followers.tolist(),
-                "max_rel": gains.largest,
+                "max_rel": _or_none(gains.largest),
             },
             "uniqueness_index": _or_none(self.uniqueness_index),
             "followers_unique": self.followers_unique,

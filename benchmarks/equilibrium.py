@@ -17,12 +17,13 @@ once, where the installed version can, and with --plot the growth of the time wi
     tools/run python benchmarks/equilibrium.py --plot docs/images/equilibrium_growth.png
 """
 
+# ruff: noqa: E402 - the number of threads must be set before numpy is imported
 from __future__ import annotations
 
 import os
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"  # before numpy starts its threads
+    os.environ[_name] = "1"
 
 import argparse
 import platform

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ ALL = [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def solved(name: str) -> Solution:
     return solve(BY_NAME[name].game, time_limit=10.0)
 

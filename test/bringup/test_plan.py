@@ -47,6 +47,12 @@ def test_each_player_is_a_node_watched_by_a_monitor():
     assert nodes["round_monitor"].part is Part.MONITOR
 
 
+def test_a_game_with_capacity_is_refused_in_words():
+    limited = replace(BASE, capacity=np.array([10.0, 10.0]))
+    with pytest.raises(PlanError, match=r"^capacity: .* nodes do not ration bandwidth yet"):
+        make_plan(limited, Options())
+
+
 def test_a_recording_is_started_first_and_waited_for():
     nodes = by_name(Options(bag="/somewhere/bag"))
     assert next(iter(nodes)) == "recorder"

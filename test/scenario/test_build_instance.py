@@ -114,6 +114,28 @@ def test_couplings_as_number_matrix_and_by_distance() -> None:
     np.testing.assert_array_equal(build_instance(scenario(social_coupling=0.3)).social, matrix)
 
 
+def test_a_total_is_shared_out_over_the_others() -> None:
+    game = build_instance(scenario(social_coupling={"total": 0.04}))
+    np.testing.assert_array_equal(game.social, [[0, 0.04], [0.04, 0]])
+    alone = build_instance(
+        scenario(service_coupling={"total": 0.04}, rsus=[{"quality": 1.0, "cost": 2.0}])
+    )
+    np.testing.assert_array_equal(alone.service, [[0]])
+    with pytest.raises(ScenarioError, match=r"social_coupling.range: unknown key \(known: total\)"):
+        scenario(social_coupling={"total": 0.04, "range": 5.0})
+
+
+def test_capacity_is_unlimited_common_or_each_its_own() -> None:
+    assert build_instance(scenario()).capacity is None
+    common = build_instance(scenario(rsu_defaults={"capacity": 7.0})).capacity
+    np.testing.assert_array_equal(common, [7.0, 7.0])
+    rsus = [{"quality": 1.0, "cost": 2.0, "capacity": None}, {"quality": 1.0, "cost": 2.0}]
+    mixed = build_instance(scenario(rsus=rsus, rsu_defaults={"capacity": 7.0})).capacity
+    np.testing.assert_array_equal(mixed, [2 * 10.0, 7.0])
+    with pytest.raises(ScenarioError, match=r"rsu_defaults.capacity: must be > 0, got 0"):
+        scenario(rsu_defaults={"capacity": 0})
+
+
 def test_the_same_scenario_is_the_same_game() -> None:
     first, second = (build_instance(scenario(channel={}, seed=5)) for _ in range(2))
     assert first.delay is not None

@@ -130,6 +130,13 @@ def test_delay_may_be_left_off_but_stays_in_the_file(traffic: Traffic) -> None:
     assert all(av.max_delay is not None for av in made.avs)
 
 
+def test_all_rsus_have_the_capacity_that_was_asked_for(traffic: Traffic) -> None:
+    assert build_instance(make(traffic).scenario).capacity is None
+    limited = build_instance(make(traffic, capacity=8.0).scenario).capacity
+    assert limited is not None
+    assert (limited == 8.0).all()
+
+
 def test_roads_come_from_the_traffic_or_from_the_caller(traffic: Traffic) -> None:
     assert len(make(traffic).scenario.roads) == len(traffic.roads)
     given = scenario_from_traffic(traffic, RECIPE, roads=[((0.0, 0.0), (1.0, 2.04))])

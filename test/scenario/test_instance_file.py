@@ -139,14 +139,18 @@ def test_numbers_of_players_are_checked_and_make_scalars_possible() -> None:
         (smallest(R=0), "R: must be a whole number from 1 to 1000, got 0"),
         (smallest(V=True), "V: must be a whole number from 1 to 5000, got true"),
         (smallest(zeta=[[0, 1], [1, 0]]), "zeta: must have 3 rows, got 2"),
-        (smallest(zeta=[0, 1, 2]), "zeta: must be a number or 3 x 3 numbers, got a list of 3"),
+        (
+            smallest(zeta=[0, 1, 2]),
+            "zeta: must be a number, 3 x 3 numbers, or a mapping with pairs or total, "
+            "got a list of 3",
+        ),
         (smallest(eta=[[0, 1], [2, 0]]), "eta[1][0]: must equal eta[0][1] (1), got 2"),
         (smallest(eta=[[1, 0], [0, 0]]), "eta[0][0]: must be 0 (diagonal), got 1"),
         (smallest(eta=[["x", 0], [0, 0]]), "eta[0][0]: must be a number, got 'x'"),
-        (
-            smallest(capacity=[1, 2]),
-            "capacity: limited RSU capacity is not supported yet; must be null or left out",
-        ),
+        (smallest(capacity=[1, 2, 3]), "capacity: must be a list of 2, got a list of 3"),
+        (smallest(capacity=[1, 0]), "capacity[1]: must be > 0, got 0"),
+        (smallest(capacity=[None, "x"]), "capacity[1]: must be a number, got 'x'"),
+        (smallest(capacity=[None]), "capacity: must be a list of 2, got a list of 1"),
         (smallest(externality="add"), "externality: must be additive or multiplicative, got 'add'"),
         (smallest(externality=[1]), "externality: must be additive or multiplicative, got [1]"),
         (smallest(satisfaction=1), "satisfaction: unknown key (did you mean delta?)"),
@@ -234,6 +238,7 @@ def games(draw: st.DrawFn) -> GameInstance:
         quality=numbers(POSITIVE, r), cost=numbers(st.floats(0, 10), v, r),
         social=coupling(v), service=coupling(r), price_max=draw(st.floats(11, 1e6)),
         bandwidth_max=draw(st.floats(1.5, 1e6)), delay=delay,
+        capacity=numbers(POSITIVE, r) if draw(st.booleans()) else None,
         externality=draw(st.sampled_from(["additive", "multiplicative"])),
     )  # fmt: skip
 
@@ -254,7 +259,7 @@ ANYTHING = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 KEYS = st.sampled_from(
-    sorted({**with_delay(), "V": 0, "R": 0, "zeta": 0, "eta": 0, "alpha": 0, "T_th": 0})
+    sorted([*with_delay(), "V", "R", "zeta", "eta", "alpha", "T_th", "capacity"])
 )
 
 

@@ -41,10 +41,18 @@ def test_tables_show_players_links_and_coverage() -> None:
     text = summary(load_scenario(ROOT / "config" / "base.yaml"))
     assert "base: 3 AVs x 2 RSUs, seed 0" in text
     assert re.search(r"^1 +av1 +200\.3 +127\.6 +20 +1\.5 +50 +10 +rsu1 100 m", text, re.MULTILINE)
-    assert re.search(r"^2 +rsu2 +462\.4 +181\.4 +1\.200 +2\.5 +40 +67 +3$", text, re.MULTILINE)
+    assert re.search(r"^2 +rsu2 +462\.4 +181\.4 +1\.200 +2\.5 +- +40 +67 +3$", text, re.MULTILINE)
     assert re.search(r"^SNR \[dB\], fading included +rsu1 +rsu2$", text, re.MULTILINE)
     assert "Coverage: 3 of 3 AVs are within 300 m of an RSU." in text
     assert "Delay: not enforced" in text
+
+
+def test_capacities_and_totals_of_couplings_are_shown() -> None:
+    limited = content(social_coupling={"total": 0.04}, rsu_defaults={"capacity": 12.5})
+    text = summary(scenario_from_mapping(limited))
+    assert "social coupling 0.04 / (players - 1)" in text
+    assert re.search(r"^RSU .* capacity \[MHz\] ", text, re.MULTILINE)
+    assert re.search(r"^1 +rsu1 .* 12\.5 ", text, re.MULTILINE)
 
 
 def test_distance_and_snr_are_those_of_the_model() -> None:

@@ -21,6 +21,7 @@ ALLOWED = {
     "protocol": {"numpy", "game", "policy"},
     "mobility": {"numpy"},
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
+    "studies": {"numpy", "scipy", "pydantic", "matplotlib", "game", "scenario", "analysis"},
 }
 
 

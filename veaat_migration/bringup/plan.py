@@ -116,8 +116,13 @@ def make_plan(
             here if a player needs it.
 
     Raises:
-        PlanError: unknown policy or player, or a number out of range.
+        PlanError: unknown policy or player, a number out of range, or limited RSUs.
     """
+    if instance.capacity is not None:
+        raise PlanError(
+            "capacity: this game limits what RSUs can carry, and nodes do not ration bandwidth "
+            "yet; play it without capacity (veaat solve and veaat sweep reckon with it)"
+        )
     policies = _policies(instance, options)
     if equilibrium is None and "equilibrium" in policies.values():
         equilibrium = _solve(instance)

@@ -115,6 +115,9 @@ def _recipe_options(parser: argparse.ArgumentParser) -> None:
         help="longest tolerated delays, as multiples of the delay that an AV has if it buys as "
         "it likes: spread from LOW to HIGH over the AVs; below 1 an AV has to buy more "
         "than it likes; every AV can meet its limit with b_max (default 0.9 1.6)")  # fmt: skip
+    add("--capacity", type=_positive, metavar="MHZ",
+        help="expected load that each RSU can carry [MHz] (default: unlimited); such games can "
+        "be solved, but not yet played by nodes")  # fmt: skip
     add("--name", help="name of the scenario (default: name of the output file)")
     add("-o", "--output", type=Path, metavar="FILE", help="file to write (default: print)")
     add("--plot", type=Path, metavar="FILE", help="draw a map (.png, .svg, .pdf)")
@@ -180,6 +183,7 @@ def _generate(
         radius=args.radius,
         enforce_delay=not args.no_delay,
         slack=tuple(args.delay_slack),
+        capacity=args.capacity,
         description=f"From {source}",
     )
     made = scenario_from_traffic(traffic, recipe, roads)
@@ -221,6 +225,8 @@ def _command_line(args: argparse.Namespace) -> list[str]:
         value = getattr(args, key)
         words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
     words += ["--delay-slack", *(f"{value:g}" for value in args.delay_slack)]
+    if args.capacity is not None:
+        words += ["--capacity", f"{args.capacity:g}"]
     return [*words, "--no-delay"] if args.no_delay else words
 
 

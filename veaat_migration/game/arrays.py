@@ -11,7 +11,7 @@ Array = Any
 
 
 def functions(array: Array) -> Any:
-    """numpy or torch, whichever the array belongs to."""
+    """The module, numpy or torch, that the array belongs to."""
     if isinstance(array, np.ndarray):
         return np
     import torch

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from veaat_migration.game.arrays import Array, functions
 from veaat_migration.game.capacity import expected_load
 from veaat_migration.game.equilibrium import solve
-from veaat_migration.game.solution import Status
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases
 from veaat_migration.game.quasi_newton import local_prices, uncoupled_start
+from veaat_migration.game.solution import Status
 from veaat_migration.game.stack import GameStack, covers, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
@@ -43,9 +43,7 @@ class BatchSolution:
     """Whether the AVs' equilibrium at these prices is proven unique, [B]"""
 
 
-def solve_batch(
-    games: Sequence[GameInstance] | GameStack, *, device: Any = None
-) -> BatchSolution:
+def solve_batch(games: Sequence[GameInstance] | GameStack, *, device: Any = None) -> BatchSolution:
     """Solve many games of one shape at once, each from the uncoupled closed form.
 
     The answers are local and not certified: ``converged`` says where no leader gains by a small

@@ -76,9 +76,7 @@ def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]
     return best, [found for found in others if not _same(found, best)]
 
 
-def _try(
-    search: LocalSearch, starts: FloatArray, tolerance: float, known: list[Found]
-) -> None:
+def _try(search: LocalSearch, starts: FloatArray, tolerance: float, known: list[Found]) -> None:
     """Check what the starts lead to and add it to what is known."""
     for candidate in search.candidates(starts):
         if known and search.late():

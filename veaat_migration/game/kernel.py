@@ -3,8 +3,9 @@
 With x_ij = p_j - sum_k zeta_ik b_kj - sum_s W_js b_is and W_js = eta_js (1 + theta_s / theta_j),
 the equilibrium is the fixed point of b_ij = clip(delta_i / x_ij - E_i, 0, b_max) (Eq. 14 with the
 term the paper drops). Its derivative D = (b + E)^2 / delta, zero where a bound holds, gives the
-linear equations (I - D K) db = D f of Newton steps and of derivatives of B*, with K the couplings and f
-a change of net marginal utility. Derivatives are by y = 1 / p, in which demand is nearly linear.
+linear equations (I - D K) db = D f of Newton steps and of derivatives of B*, with K the couplings
+and f a change of net marginal utility. Derivatives are by y = 1 / p, in which demand is nearly
+linear.
 
 Multiplied by theta_j / D the equations are symmetric. Large ones are solved by conjugate
 gradients, which need a few products with the couplings and no matrix; small ones directly.
@@ -106,9 +107,10 @@ class Cases:
 
     def forces(self, demand: Array) -> Array:
         """-dx_ij/dy_l with y_l = 1 / p_l, [n, l, V, R]."""
-        xp = functions(demand)
         columns = demand.swapaxes(1, 2)
-        forces = columns[..., None] * (self.link.swapaxes(1, 2) * self.prices[..., None])[:, :, None]
+        forces = (
+            columns[..., None] * (self.link.swapaxes(1, 2) * self.prices[..., None])[:, :, None]
+        )
         linked = (demand @ self.link.swapaxes(1, 2)).swapaxes(1, 2)
         rsus = count(forces, forces.shape[1])
         price = self.prices[..., None]
@@ -133,7 +135,7 @@ class Cases:
         return self.solve(self.flexibility(demand), self.force(demand, rsu)[:, None])[:, 0]
 
     def solve(self, flexibility: Array, forces: Array, accuracy: float = 1e-14) -> Array:
-        """db of (I - D K) db = D f for m forces a case, [n, m, V, R]; nan where there is none."""
+        """Find db of (I - D K) db = D f for m forces a case, [n, m, V, R]; nan where none is."""
         n, m, v, r = forces.shape
         if v * r <= DIRECT:
             right = (flexibility[:, None] * forces).reshape(n, m, v * r).swapaxes(1, 2)
@@ -149,7 +151,7 @@ class Cases:
 
     def _matrix(self, flexibility: Array) -> Array:
         """I - D K, [n, V R, V R]."""
-        stack, xp = self.stack, functions(flexibility)
+        stack = self.stack
         n, v, r = flexibility.shape
         avs, rsus = count(flexibility, v), count(flexibility, r)
         matrix = zeros(flexibility, (n, v, r, v, r))
@@ -160,9 +162,7 @@ class Cases:
         matrix[:, diagonal, diagonal] += 1.0
         return matrix
 
-    def _conjugate_gradients(
-        self, flexibility: Array, force: Array, accuracy: float
-    ) -> Array:
+    def _conjugate_gradients(self, flexibility: Array, force: Array, accuracy: float) -> Array:
         """The symmetric form: u = db sqrt(theta / D), u - h (K' (h u)) = h sqrt(theta) f."""
         xp = functions(force)
         root = xp.sqrt(self.theta)[:, None, :]
@@ -197,9 +197,7 @@ class Cases:
         return h * u / root
 
 
-def equilibria(
-    cases: Cases, guess: Array, precision: float = 0.0
-) -> tuple[Array, Array]:
+def equilibria(cases: Cases, guess: Array, precision: float = 0.0) -> tuple[Array, Array]:
     """The fixed point of the replies that ``guess`` [n, V, R] leads to, and whether it was met.
 
     It is found to the last digits, or to a ``precision`` relative to b_max.
@@ -216,7 +214,9 @@ def equilibria(
     previous = xp.full_like(error, np.inf)
     result, converged, todo = reply, error < 0.0, None
     for _ in range(_MAX_STEPS):
-        done = (error <= max(2e-15, precision) * scale) | ((error <= 1e-11 * scale) & (error >= 0.5 * previous))
+        done = (error <= max(2e-15, precision) * scale) | (
+            (error <= 1e-11 * scale) & (error >= 0.5 * previous)
+        )
         if bool(done.any()):
             if bool(done.all()) and todo is None:
                 return reply, done
@@ -243,9 +243,7 @@ def equilibria(
     return result, converged
 
 
-def _newton(
-    cases: Cases, demand: Array, reply: Array, error: Array
-) -> tuple[Array, Array, Array]:
+def _newton(cases: Cases, demand: Array, reply: Array, error: Array) -> tuple[Array, Array, Array]:
     """Newton's next demand where it helps, else the reply; with its reply and error."""
     xp = functions(demand)
     force = cases.couple(reply - demand)[:, None]

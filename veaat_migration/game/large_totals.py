@@ -81,7 +81,7 @@ def approximate_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False
 
 
 def _columns(cases: Cases, flexibility: Array, through: Array, forces: Array) -> Array:
-    """z of (1 / D - A) z = f + zeta z at every RSU apart, for forces [n, V, m R]."""
+    """Find z of (1 / D - A) z = f + zeta z at every RSU apart, for forces [n, V, m R]."""
     xp, stack = functions(forces), cases.stack
     times = forces.shape[2] // flexibility.shape[2]
     room = 1.0 - flexibility * through

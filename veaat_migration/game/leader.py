@@ -102,7 +102,9 @@ def best_price(
         vectors = np.repeat(prices[None], len(points), axis=0)
         vectors[:, rsu] = points
         result = payoffs(instance, vectors, start, thorough=thorough, guess=guess)
-        return Samples(points, result.profit[:, rsu], result.slope[:, rsu], result.signature)
+        return Samples(
+            points, result.profit[:, rsu], result.slope[:, rsu], result.signature.astype(np.int64)
+        )
 
     lowest, highest = (float(bound[rsu]) for bound in price_bounds(instance))
     here = float(prices[rsu])

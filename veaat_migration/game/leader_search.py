@@ -28,9 +28,7 @@ class Found:
 
 def check(search: LocalSearch, candidate: Candidate) -> Found:
     """What the leaders could still gain."""
-    gains = leader_gains(
-        search.instance, candidate.prices, search.start, demand=candidate.demand
-    )
+    gains = leader_gains(search.instance, candidate.prices, search.start, demand=candidate.demand)
     return Found(candidate, gains)
 
 

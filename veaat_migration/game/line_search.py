@@ -32,9 +32,7 @@ class Samples:
 
     def part(self, index: slice) -> Samples:
         """Some of the points."""
-        return Samples(
-            self.x[index], self.value[index], self.slope[index], self.signature[index]
-        )
+        return Samples(self.x[index], self.value[index], self.slope[index], self.signature[index])
 
     def merged(self, other: Samples) -> Samples:
         """Both sets of points in ascending order."""

@@ -69,7 +69,8 @@ class LocalSearch:
         if self.stack is not None:
             more = min(_MORE_STARTS // (game.n_avs * game.n_rsus), _MOST_STARTS)
         random = np.random.default_rng(1).random((more, game.n_rsus))
-        return np.clip([*points, *(low * (high / low) ** random)], low, high)
+        starts: FloatArray = np.clip([*points, *(low * (high / low) ** random)], low, high)
+        return starts
 
     def first(self) -> Candidate:
         """One local answer, from the first start that leads to one."""

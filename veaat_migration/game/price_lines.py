@@ -13,7 +13,7 @@ from veaat_migration.game.capacity import delivered_share
 from veaat_migration.game.followers import Start
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases, equilibria
-from veaat_migration.game.leader import payoffs, price_bounds, price_grid
+from veaat_migration.game.leader import payoffs, price_grid
 from veaat_migration.game.line_search import LineMaximum, Samples, global_maxima
 from veaat_migration.game.stack import GameStack, covers, stack_games
 from veaat_migration.game.uniqueness import provably_unique

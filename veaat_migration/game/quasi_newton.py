@@ -33,7 +33,9 @@ _PATIENCE, _JUMPY = 12, 1e-4
 """Steps after which moves above this relative size are halved, as they may be a cycle."""
 _UPHILL = 0.1
 """Relative step where a payoff is not concave."""
-_CLOSE = 1e-13
+_LEAST_PRECISION = 1e-6
+_CLOSE = 1e-8
+"""Relative move from which one more step leads to the last digits."""
 _CLOSE_LARGE = 1e-5
 """For large games, whose slopes are approximate; payoffs then differ by about its square."""
 _FULL = 2_000_000
@@ -83,7 +85,7 @@ def local_prices(
     b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
     converged, iterations = p[:, 0] < 0.0, count(prices, n) * 0 + _MAX_STEPS
-    previous, precision = xp.full_like(p[:, 0], np.inf), 1e-6
+    precision = _LEAST_PRECISION
     for step in range(1, _MAX_STEPS + 1):
         cases = Cases(now, p)
         b = equilibria(cases, b, precision)[0] if answer is None else answer(p)
@@ -92,24 +94,23 @@ def local_prices(
         move, size = _move(cases, totals, y_low, y_high)
         if step >= _PATIENCE:
             move = move * xp.where(size > _JUMPY, 0.5, 1.0)[:, None]
-        change = totals.predict(move)
-        # No need to know the AVs' answer much better than the prices.
-        precision = 1e-3 * min(float(xp.amin(size)), 1e-3)
+        y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
+        p = 1.0 / y
+        b = xp.minimum(xp.clip(b + totals.predict(move), 0.0, None), now.cap)
+        # The error of a step is about its square; there is no use in answers more precise.
+        precision = min(0.1 * float(xp.amin(size)) ** 2, _LEAST_PRECISION)
         done = size <= (_CLOSE_LARGE if large else _CLOSE)
-        done = done | ((size <= 1e-10) & (size >= 0.5 * previous))
-        previous = size
         if bool(done.any()):
-            converged[todo[done]], iterations[todo[done]] = True, step
+            end = todo[done]
+            last = Cases(now.take(done), p[done])
+            result[end], converged[end], iterations[end] = p[done], True, step
+            demand[end] = equilibria(last, b[done])[0] if answer is None else answer(p[done])
             keep = ~done
             todo, now, p, b = todo[keep], now.take(keep), p[keep], b[keep]
-            previous, move, change = previous[keep], move[keep], change[keep]
             if not len(todo):
                 break
             if not now.shared:
                 y_low, y_high = y_low[keep], y_high[keep]
-        y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
-        b = xp.minimum(xp.clip(b + change, 0.0, None), now.cap)
-        p = 1.0 / y
     return Found(result, demand, converged, iterations)
 
 
@@ -144,7 +145,8 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     margin = own_q - totals.cost - y * own_k
     condition = margin * total - q * (totals.quantity - y * totals.cost)
     change = (
-        (totals.quantity_bend - totals.cost_slope - y[..., None] * totals.cost_bend) * total[..., None]
+        (totals.quantity_bend - totals.cost_slope - y[..., None] * totals.cost_bend)
+        * total[..., None]
         + margin[..., None] * q[:, None, :]
         - q[..., None] * (totals.quantity_slope - y[..., None] * totals.cost_slope)
     )
@@ -154,7 +156,8 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     bend = xp.where(concave, bend, abs(condition) / (_UPHILL * y) + 1e-300)
     want, kink = _walk(cases, totals, condition, bend)
     jacobian = change / -bend[..., None]
-    jacobian = xp.where((kink >= 0)[..., None], totals.kink_rows(kink), jacobian)
+    if bool((kink >= 0).any()):
+        jacobian = xp.where((kink >= 0)[..., None], totals.kink_rows(kink), jacobian)
     alone = ~concave & (kink < 0)
     if stack.capacity is not None:
         share = q * y / total
@@ -182,9 +185,7 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     return step, xp.amax(abs(want) / y, -1)
 
 
-def _walk(
-    cases: Cases, totals: Totals, condition: Array, bend: Array
-) -> tuple[Array, Array]:
+def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[Array, Array]:
     """Where each leader's condition changes sign if the others stay: change of y and the kink.
 
     The condition falls with slope ``bend``, drops where an AV reaches b_max (going up) or leaves

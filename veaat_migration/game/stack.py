@@ -105,7 +105,9 @@ def stack_games(instances: Sequence[GameInstance]) -> GameStack:
     if not all(covers(instance) for instance in instances):
         raise ValueError("only games with additive couplings and without delay can be stacked")
     if len({(game.n_avs, game.n_rsus, game.capacity is None) for game in instances}) > 1:
-        raise ValueError("all games of a stack need the same V, R, and either all a capacity or none")
+        raise ValueError(
+            "all games of a stack need the same V, R, and either all a capacity or none"
+        )
 
     def gather(name: str) -> Array:
         return np.stack([getattr(instance, name) for instance in instances])

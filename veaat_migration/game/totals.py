@@ -135,7 +135,7 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
         response: z_l = dB/dy_l, [n, l, V, R].
         adjoint: mu_j, [n, j, V, R].
     """
-    stack, xp = cases.stack, functions(demand)
+    stack = cases.stack
     n, r, v, _ = response.shape
     link, p = cases.link, cases.prices
     sharp = 2.0 * stack.satisfaction / (demand + stack.offset) ** 3
@@ -153,7 +153,8 @@ def _bend(cases: Cases, demand: Array, response: Array, adjoint: Array) -> Array
     columns = response.swapaxes(2, 3).swapaxes(1, 2)  # [n, j, l, V]: z_l in column j
     pulled_columns = pulled.swapaxes(2, 3).swapaxes(1, 2)
     bend = bend + p[..., None] * (
-        (columns @ own_pushed[..., None])[..., 0] - (pulled_columns @ own_adjoint[..., None])[..., 0]
+        (columns @ own_pushed[..., None])[..., 0]
+        - (pulled_columns @ own_adjoint[..., None])[..., 0]
     )
     mixed = link * (own_adjoint @ demand)  # L_jl sum_i mu_ij b_il
     mixed = mixed + link.swapaxes(1, 2) * (adjoint * demand.swapaxes(1, 2)[..., None]).sum(2)

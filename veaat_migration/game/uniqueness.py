@@ -22,7 +22,6 @@ _MARGIN = 0.999
 def provably_unique(cases: Cases) -> Array:
     """Whether the equilibrium of each case is proven unique, [n]; False proves nothing."""
     stack, prices = cases.stack, cases.prices
-    xp = functions(prices)
     low = 0.0 * prices[:, None, :] + 0.0 * stack.offset
     high = low + stack.cap
     proven = prices[:, 0] < 0.0
@@ -77,7 +76,9 @@ class _Parts:
             image = bent * (self.cases.couple(vector) if image is None else image)
             ratio = xp.amax((image / vector).reshape(len(image), -1), -1)
             bound = xp.minimum(bound, ratio)
-            vector = image + 1e-3 * xp.amax(image.reshape(len(image), -1), -1)[:, None, None] + 1e-300
+            vector = (
+                image + 1e-3 * xp.amax(image.reshape(len(image), -1), -1)[:, None, None] + 1e-300
+            )
         return bound
 
 

@@ -11,11 +11,14 @@ import numpy.typing as npt
 from veaat_migration.game import delay as physics
 from veaat_migration.game.experience import Reputation, quality_of_experience
 from veaat_migration.game.instance import DelayConstraint, GameInstance, InstanceError
+from veaat_migration.scenario.couplings import share_of_total
 from veaat_migration.scenario.errors import ScenarioError
 from veaat_migration.scenario.parts import (
+    Coupling,
     DistanceCoupling,
     MeasuredQuality,
     Player,
+    TotalCoupling,
     offset,
 )
 from veaat_migration.scenario.schema import Scenario
@@ -62,6 +65,7 @@ def build_instance(scenario: Scenario) -> GameInstance:
             bandwidth_max=scenario.bandwidth_max,
             delay=_delay_constraint(scenario) if scenario.delay.enforce else None,
             externality=scenario.externality,
+            capacity=_capacities(scenario),
         )
     except InstanceError as error:
         raise ScenarioError(str(error)) from error
@@ -122,6 +126,16 @@ def qualities(scenario: Scenario) -> FloatArray:
     return np.array(values)
 
 
+def _capacities(scenario: Scenario) -> FloatArray | None:
+    """C_j, shape [R]; None if no RSU is limited."""
+    limits = [rsu.capacity for rsu in scenario.rsus]
+    if all(limit is None for limit in limits):
+        return None
+    # No expected load is larger than what all AVs may buy together.
+    unlimited = len(scenario.avs) * scenario.bandwidth_max
+    return np.array([unlimited if limit is None else limit for limit in limits])
+
+
 def _delay_constraint(scenario: Scenario) -> DelayConstraint:
     link = links(scenario)
     return DelayConstraint.create(
@@ -162,9 +176,11 @@ def _fading(scenario: Scenario) -> FloatArray:
 
 
 def _coupling(
-    coupling: float | tuple[tuple[float, ...], ...] | DistanceCoupling,
+    coupling: Coupling,
     members: Sequence[Player],
 ) -> float | FloatArray:
+    if isinstance(coupling, TotalCoupling):
+        return share_of_total(coupling.total, len(members))
     if isinstance(coupling, DistanceCoupling):
         places = positions(members)
         matrix = coupling.strength * np.exp(-_pairwise(places, places) / coupling.range)

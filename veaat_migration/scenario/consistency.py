@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from veaat_migration.scenario.numbers import matrix_problems
-from veaat_migration.scenario.parts import DistanceCoupling, Player, offset
+from veaat_migration.scenario.couplings import matrix_problems
+from veaat_migration.scenario.parts import Coupling, DistanceCoupling, Player, offset
 
 if TYPE_CHECKING:
     from veaat_migration.scenario.schema import Scenario
@@ -63,7 +63,7 @@ def _rsu_problems(scenario: Scenario) -> Iterator[str]:
 
 def _coupling_problems(
     path: str,
-    coupling: float | tuple[tuple[float, ...], ...] | DistanceCoupling,
+    coupling: Coupling,
     players: str,
     members: Sequence[Player],
 ) -> Iterator[str]:

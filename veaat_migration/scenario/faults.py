@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from veaat_migration.scenario.errors import key_text, shown, unknown_key
-from veaat_migration.scenario.parts import INCONSISTENT, UNION_TAGS
+from veaat_migration.scenario.parts import BY_TOTAL, INCONSISTENT, UNION_TAGS, Part, TotalCoupling
 from veaat_migration.scenario.reference import MODEL_AT, SYMBOLS
 from veaat_migration.scenario.salvage import without_faults
 from veaat_migration.scenario.schema import Scenario
@@ -27,6 +27,16 @@ def faults(error: ValidationError, content: Mapping[Any, Any]) -> list[str]:
     """
     lines = [*_single(error, content), *_between_keys(error, content)]
     return list(dict.fromkeys(lines))
+
+
+def faults_of_models(
+    error: ValidationError, models: Mapping[tuple[str | int, ...], type[Part]]
+) -> list[str]:
+    """One line for every fault of another kind of file; ``models`` are its parts by path."""
+    return [
+        f"{path_text(item['loc']) or 'file'}: {_fault(item['loc'], item, models, {})}"
+        for item in error.errors(include_url=False)
+    ]
 
 
 def _single(error: ValidationError, content: Mapping[Any, Any]) -> list[str]:
@@ -94,13 +104,20 @@ def path_text(location: Sequence[str | int]) -> str:
     return text
 
 
-def _fault(location: Location, item: Any) -> str:
+def _fault(
+    location: Location,
+    item: Any,
+    models: Mapping[tuple[str | int, ...], type[Part]] = MODEL_AT,
+    aliases: Mapping[str, str] = SYMBOLS,
+) -> str:
     kind: str = item["type"]
     value = item["input"]
     if kind == "extra_forbidden":
         parent = tuple("*" if isinstance(part, int) else part for part in location[:-1])
-        model = MODEL_AT.get(parent)
-        return unknown_key(location[-1], model.model_fields if model else (), SYMBOLS)
+        model = TotalCoupling if BY_TOTAL in item["loc"] else models.get(parent)
+        fields = model.model_fields if model else {}
+        known = [field.alias or name for name, field in fields.items()]
+        return unknown_key(location[-1], known, aliases)
     if kind == "missing":
         if isinstance(location[-1], int):
             return "missing; a point is [x, y]"

@@ -66,6 +66,8 @@ class Recipe:
     enforce_delay: bool = True
     slack: tuple[float, float] = (0.9, 1.6)
     """Range of max_delay as a multiple of the AV's natural delay; see below."""
+    capacity: float | None = None
+    """Expected load that every RSU can carry [MHz]; None: unlimited."""
     description: str = ""
 
 
@@ -118,6 +120,7 @@ def scenario_from_traffic(
         "service_coupling": _coupling(SERVICE_INFLUENCE, recipe.n_rsus, 2.0 * recipe.radius),
         "coverage_radius": recipe.radius,
         "delay": {"enforce": False},
+        "rsu_defaults": {} if recipe.capacity is None else {"capacity": recipe.capacity},
         "avs": _avs(vehicles, tasks),
         "rsus": _rsus(placement.sites, servers),
         "roads": [
@@ -125,6 +128,8 @@ def scenario_from_traffic(
             for line in (traffic.roads if roads is None else roads)
         ],
     }
+    if not content["rsu_defaults"]:
+        del content["rsu_defaults"]
     draft = scenario_from_mapping(content)
     slack = low + (high - low) * (patience.permutation(recipe.n_avs) + 0.5) / recipe.n_avs
     slowest = shortest_delays(draft).max(axis=1)

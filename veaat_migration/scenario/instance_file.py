@@ -1,7 +1,7 @@
 """The plain game instance: the game's numbers under the symbols of the paper, without physics.
 
 ``V, R, delta[V], E[V] (or alpha[V] and T_th[V]), q[R], c[R] or c[V][R], zeta[V][V], eta[R][R],
-p_max, b_max, delay: null or {D[V], s, T0, Tmax[V]}, capacity: null, externality``.
+p_max, b_max, delay: null or {D[V], s, T0, Tmax[V]}, capacity: null or [R], externality``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from veaat_migration.game.instance import (
     GameInstance,
     InstanceError,
 )
+from veaat_migration.scenario.couplings import coupling_to_plain, read_coupling
 from veaat_migration.scenario.errors import ScenarioError, key_text, shown, unknown_key
 from veaat_migration.scenario.numbers import MAX_AVS, MAX_RSUS, NumberReader
 
@@ -55,6 +56,7 @@ _WORDS = {
     "service": "eta",
     "price_max": "p_max",
     "bandwidth_max": "b_max",
+    "C": "capacity",
 }
 
 
@@ -63,7 +65,7 @@ def instance_from_mapping(mapping: Any) -> GameInstance:
 
     A number stands for a vector or matrix of that number (couplings: off the diagonal); a missing
     coupling is 0. One-dimensional ``delay.s`` and ``delay.T0`` have one entry per AV, ``c`` one
-    per RSU.
+    per RSU. Couplings may also be ``{pairs: [[i, k, value], ...]}`` or ``{total: value}``.
 
     Raises:
         ScenarioError: with one line ``path: fault`` for every fault found.
@@ -74,17 +76,17 @@ def instance_from_mapping(mapping: Any) -> GameInstance:
     _check_keys(mapping, INSTANCE_KEYS | _COMMENT_KEYS, "", reader)
     n_avs = _size(mapping, "V", "delta", MAX_AVS, reader)
     n_rsus = _size(mapping, "R", "q", MAX_RSUS, reader)
-    _check_capacity(mapping, reader)
     if n_avs is None or n_rsus is None:
         raise ScenarioError(reader.problems)
     delta = reader.array(mapping, "delta", (n_avs,), above=0)
     e = _offset(mapping, n_avs, reader)
     q = reader.array(mapping, "q", (n_rsus,), above=0)
     c = reader.array(mapping, "c", (n_avs, n_rsus), also=[(n_rsus,)], least=0)
-    zeta = reader.coupling(mapping, "zeta", n_avs)
-    eta = reader.coupling(mapping, "eta", n_rsus)
+    zeta = read_coupling(reader, mapping, "zeta", n_avs)
+    eta = read_coupling(reader, mapping, "eta", n_rsus)
     p_max = float(reader.array(mapping, "p_max", (), above=0))
     b_max = float(reader.array(mapping, "b_max", (), above=0))
+    capacity = _capacity(mapping.get("capacity"), n_rsus, n_avs * b_max, reader)
     delay = _delay(mapping.get("delay"), n_avs, n_rsus, reader)
     externality = mapping.get("externality", Externality.ADDITIVE.value)
     if externality not in [kind.value for kind in Externality]:
@@ -104,6 +106,7 @@ def instance_from_mapping(mapping: Any) -> GameInstance:
             bandwidth_max=b_max,
             externality=externality,
             delay=delay,
+            capacity=capacity,
         )
     except InstanceError as error:
         raise ScenarioError(str(error)) from error
@@ -119,8 +122,8 @@ def instance_to_mapping(instance: GameInstance) -> dict[str, Any]:
         "E": instance.offset.tolist(),
         "q": instance.quality.tolist(),
         "c": instance.cost.tolist(),
-        "zeta": instance.social.tolist(),
-        "eta": instance.service.tolist(),
+        "zeta": coupling_to_plain(instance.social),
+        "eta": coupling_to_plain(instance.service),
         "p_max": instance.price_max,
         "b_max": instance.bandwidth_max,
         "delay": None
@@ -131,7 +134,7 @@ def instance_to_mapping(instance: GameInstance) -> dict[str, Any]:
             "T0": delay.base_delay.tolist(),
             "Tmax": delay.max_delay.tolist(),
         },
-        "capacity": None,
+        "capacity": None if instance.capacity is None else instance.capacity.tolist(),
         "externality": instance.externality.value,
     }
 
@@ -173,11 +176,16 @@ def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, list | tuple) and value else None
 
 
-def _check_capacity(mapping: Mapping[Any, Any], reader: NumberReader) -> None:
-    if mapping.get("capacity") is not None:
-        reader.problems.append(
-            "capacity: limited RSU capacity is not supported yet; must be null or left out"
-        )
+def _capacity(value: Any, n_rsus: int, unlimited: float, reader: NumberReader) -> FloatArray | None:
+    """Capacities [R], None where no RSU has one; null in a list: this RSU is unlimited."""
+    if isinstance(value, list | tuple) and any(limit is None for limit in value):
+        if all(limit is None for limit in value) and len(value) == n_rsus:
+            return None
+        # No expected load is larger than what all AVs may buy together.
+        value = [unlimited if limit is None else limit for limit in value]
+    if value is None:
+        return None
+    return reader.array({"capacity": value}, "capacity", (n_rsus,), above=0)
 
 
 def _offset(mapping: Mapping[Any, Any], n_avs: int, reader: NumberReader) -> FloatArray:

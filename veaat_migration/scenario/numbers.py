@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,7 @@ Shape = tuple[int, ...]
 MAX_AVS, MAX_RSUS = 5000, 1000
 """A coupling matrix of this size is still handled with ease."""
 
-_SYMMETRY_TOLERANCE = 1e-9
-"""Relative; a matrix that another program computed may be asymmetric in its last digits."""
-
-_MAX_PROBLEMS = 100
+MAX_PROBLEMS = 100
 
 
 class NumberReader:
@@ -59,43 +57,32 @@ class NumberReader:
         if key not in mapping:
             self.problems.append(f"{path}: missing")
             return fault
-        array = self._numbers(path, mapping[key], above, least)
+        array = self.numbers(path, mapping[key], above=above, least=least)
         if array is None:
             return fault
         # A vector that is meant as a column is announced as shape (n, 1).
         if array.ndim == 1 and (array.size, 1) in also:
             array = array[:, None]
         if array.shape and array.shape != shape and array.shape not in also:
-            wanted = " or ".join(_shape_text(option) for option in [*also, shape])
-            self.problems.append(f"{path}: must be {wanted}, got {_shape_text(array.shape)}")
+            wanted = " or ".join(shape_text(option) for option in [*also, shape])
+            self.problems.append(f"{path}: must be {wanted}, got {shape_text(array.shape)}")
             return fault
         return np.array(np.broadcast_to(array, shape))
 
-    def coupling(self, mapping: Mapping[Any, Any], key: str, size: int) -> FloatArray | float:
-        """A symmetric matrix with zero diagonal, or one number for all pairs; 0 if missing."""
-        if mapping.get(key) is None:
-            return 0.0
-        array = self._numbers(key, mapping[key], None, None)
-        if array is None:
-            return 0.0
-        if array.ndim == 0:
-            return float(array)
-        if array.ndim != 2:
-            self.problems.append(
-                f"{key}: must be a number or {_shape_text((size, size))}, "
-                f"got {_shape_text(array.shape)}"
-            )
-            return 0.0
-        if array.shape == (size, size):
-            array = _symmetric_but_for_rounding(array)
-        self.problems += matrix_problems(key, array.tolist(), size)
-        return array
-
-    def _numbers(
-        self, path: str, value: Any, above: float | None, least: float | None
+    def numbers(
+        self,
+        path: str,
+        value: Any,
+        *,
+        above: float | None = None,
+        least: float | None = None,
     ) -> FloatArray | None:
+        """``value`` as an array of up to two dimensions; None after a fault."""
         if isinstance(value, np.ndarray | np.generic):
             value = value.tolist()
+        array = _quickly(value)
+        if array is not None and not _out_of_range(array, above, least):
+            return array
         before = len(self.problems)
         self._check(path, value, above, least)
         if len(self.problems) > before:
@@ -114,7 +101,7 @@ class NumberReader:
                 self.problems.append(f"{path}: must be a number, got {shown(value)}")
                 return
             for index, item in enumerate(value):
-                if len(self.problems) >= _MAX_PROBLEMS:
+                if len(self.problems) >= MAX_PROBLEMS:
                     return
                 self._check(f"{path}[{index}]", item, above, least, depth + 1)
         elif isinstance(value, bool) or not isinstance(value, int | float):
@@ -127,36 +114,31 @@ class NumberReader:
             self.problems.append(f"{path}: must be >= {least:g}, got {shown(value)}")
 
 
-def _symmetric_but_for_rounding(matrix: FloatArray) -> FloatArray:
-    """Average what differs by rounding only; anything more is left for the check to report."""
-    close = np.isclose(matrix, matrix.T, rtol=_SYMMETRY_TOLERANCE, atol=0.0)
-    return np.where(close, 0.5 * (matrix + matrix.T), matrix)
+def _quickly(value: Any) -> FloatArray | None:
+    """The array of plain numbers without a fault; None where a closer look is needed."""
+    rows = value if isinstance(value, list | tuple) else (value,)
+    nested = bool(rows) and all(isinstance(row, list | tuple) for row in rows)
+    kinds = set(map(type, chain.from_iterable(rows) if nested else rows))
+    if not kinds <= {int, float}:
+        return None
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (ValueError, OverflowError):
+        return None
+    return array if np.isfinite(array).all() else None
 
 
-def _shape_text(shape: Shape) -> str:
+def _out_of_range(array: FloatArray, above: float | None, least: float | None) -> bool:
+    return bool(
+        (above is not None and not (array > above).all())
+        or (least is not None and not (array >= least).all())
+    )
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape for a message."""
     if not shape:
         return "a number"
     if len(shape) == 1 or shape[1] == 1:
         return f"a list of {shape[0]}"
     return " x ".join(str(length) for length in shape) + " numbers"
-
-
-def matrix_problems(path: str, matrix: Sequence[Sequence[float]], size: int) -> Iterator[str]:
-    """Faults of a coupling matrix: it must be square, symmetric and zero on the diagonal."""
-    if len(matrix) != size:
-        yield f"{path}: must have {size} rows, got {len(matrix)}"
-        return
-    ragged = [row for row in range(size) if len(matrix[row]) != size]
-    for row in ragged:
-        yield f"{path}[{row}]: must have {size} numbers, got {len(matrix[row])}"
-    if ragged:
-        return
-    for row in range(size):
-        if matrix[row][row] != 0:
-            yield f"{path}[{row}][{row}]: must be 0 (diagonal), got {matrix[row][row]:g}"
-        for column in range(row):
-            if matrix[row][column] != matrix[column][row]:
-                yield (
-                    f"{path}[{row}][{column}]: must equal {path}[{column}][{row}] "
-                    f"({matrix[column][row]:g}), got {matrix[row][column]:g}"
-                )

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-NUMBER, MEASURED, MATRIX, BY_DISTANCE = "@number", "@measured", "@matrix", "@by_distance"
-UNION_TAGS = frozenset({NUMBER, MEASURED, MATRIX, BY_DISTANCE})
+NUMBER, MEASURED, MATRIX = "@number", "@measured", "@matrix"
+BY_DISTANCE, BY_TOTAL = "@by_distance", "@by_total"
+UNION_TAGS = frozenset({NUMBER, MEASURED, MATRIX, BY_DISTANCE, BY_TOTAL})
 """Elements of pydantic's error locations that are not keys of the file."""
 
 INCONSISTENT = "inconsistent"
@@ -122,7 +123,15 @@ class DistanceCoupling(Part):
     range: Positive = Field(description="distance at which it has fallen to 37 % [m]")
 
 
+class TotalCoupling(Part):
+    """The same coupling for every pair, total / (players - 1): games of any size stay alike."""
+
+    total: float = Field(description="sum of one player's couplings with all others [money/MHz^2]")
+
+
 def _coupling_kind(value: Any) -> str:
+    if isinstance(value, TotalCoupling) or (isinstance(value, Mapping) and "total" in value):
+        return BY_TOTAL
     if isinstance(value, Mapping | DistanceCoupling):
         return BY_DISTANCE
     return MATRIX if isinstance(value, list | tuple) else NUMBER
@@ -135,7 +144,8 @@ def _quality_kind(value: Any) -> str:
 Coupling = Annotated[
     Annotated[float, Tag(NUMBER)]
     | Annotated[Matrix, Tag(MATRIX)]
-    | Annotated[DistanceCoupling, Tag(BY_DISTANCE)],
+    | Annotated[DistanceCoupling, Tag(BY_DISTANCE)]
+    | Annotated[TotalCoupling, Tag(BY_TOTAL)],
     Discriminator(_coupling_kind),
 ]
 Quality = Annotated[
@@ -180,6 +190,11 @@ class Rsu(Player):
         "which Eq. (4) computes it"
     )
     cost: NonNegative = Field(description="c_j, unit cost of bandwidth [money/MHz]")
+    capacity: Positive | None = Field(
+        default=None,
+        description="C_j, expected load that the RSU can carry [MHz]; more is rationed, every "
+        "AV gets the same share of its demand; none or null: unlimited",
+    )
     compute: Positive = Field(default=40.0, description="f_j, compute for re-instantiation [GHz]")
     arrival_rate: NonNegative = Field(
         default=4.0, description="lambda_j, twins that arrive [1/s]; must be < service_rate"

@@ -13,6 +13,7 @@ from veaat_migration.scenario.parts import (
     RadioChannel,
     ReputationLaw,
     Rsu,
+    TotalCoupling,
 )
 from veaat_migration.scenario.schema import Scenario
 
@@ -52,6 +53,8 @@ SYMBOLS = {
     "vehicles": "avs",
     "leaders": "rsus",
     "followers": "avs",
+    "limit": "capacity",
+    "bandwidth": "capacity",
 }
 """Keys that people try first, and the key that is meant."""
 
@@ -60,7 +63,8 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("avs[i], av_defaults", Av),
     ("rsus[j], rsu_defaults", Rsu),
     ("rsus[j].quality as a mapping", MeasuredQuality),
-    ("social_coupling, service_coupling as a mapping", DistanceCoupling),
+    ("social_coupling, service_coupling by distance", DistanceCoupling),
+    ("social_coupling, service_coupling by total", TotalCoupling),
     ("channel", RadioChannel),
     ("delay", DelayRule),
     ("reputation", ReputationLaw),

@@ -43,7 +43,7 @@ class Scenario(Part):
     social_coupling: Coupling = Field(
         default=0.0,
         description="zeta, AV with AV [money/MHz^2]: a number for all pairs, a symmetric matrix "
-        "with zero diagonal, or a mapping {strength, range}",
+        "with zero diagonal, or a mapping {total} or {strength, range}",
     )
     service_coupling: Coupling = Field(
         default=0.0,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from veaat_migration.game.delay import queueing_delay
 from veaat_migration.scenario.build import Links, links, positions, qualities, shortest_delays
-from veaat_migration.scenario.parts import Coupling, DistanceCoupling
+from veaat_migration.scenario.parts import Coupling, DistanceCoupling, TotalCoupling
 from veaat_migration.scenario.schema import Scenario
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,6 +54,8 @@ def _head(scenario: Scenario) -> str:
 def _coupling(coupling: Coupling) -> str:
     if isinstance(coupling, DistanceCoupling):
         return f"{coupling.strength:g} exp(-d / {coupling.range:g} m)"
+    if isinstance(coupling, TotalCoupling):
+        return f"{coupling.total:g} / (players - 1)"
     return "given as a matrix" if isinstance(coupling, tuple) else f"{coupling:g}"
 
 
@@ -62,10 +64,11 @@ def _rsu_table(scenario: Scenario, link: Links) -> str:
     queue = queueing_delay(
         [rsu.arrival_rate for rsu in scenario.rsus], [rsu.service_rate for rsu in scenario.rsus]
     )
-    header = ["RSU", "", "x [m]", "y [m]", "quality", "cost", "compute [GHz]", "queue [ms]",
-              "AVs in reach"]  # fmt: skip
+    header = ["RSU", "", "x [m]", "y [m]", "quality", "cost", "capacity [MHz]",
+              "compute [GHz]", "queue [ms]", "AVs in reach"]  # fmt: skip
     rows = [
-        [f"{number}", name, *_point(point), f"{quality:.3f}", f"{rsu.cost:g}", f"{rsu.compute:g}",
+        [f"{number}", name, *_point(point), f"{quality:.3f}", f"{rsu.cost:g}",
+         "-" if rsu.capacity is None else f"{rsu.capacity:g}", f"{rsu.compute:g}",
          f"{1e3 * wait:.0f}", f"{count}"]
         for number, (name, point, quality, rsu, wait, count) in enumerate(
             zip(scenario.rsu_names, positions(scenario.rsus), qualities(scenario), scenario.rsus,

@@ -43,6 +43,7 @@ import numpy as np
 import scipy
 from scipy.optimize import minimize, minimize_scalar
 
+from veaat_migration.game.batch import solve_batch
 from veaat_migration.game.equilibrium import Solution, solve
 from veaat_migration.game.exploitability import exploitability
 from veaat_migration.game.instance import FloatArray, GameInstance
@@ -285,15 +286,10 @@ def method_demand(method: Diagonalisation, prices: FloatArray) -> FloatArray:
 
 def report_batch(count: int, repeats: int, limit: float) -> None:
     """Many base-size games in one call."""
-    try:
-        from veaat_migration.game.batch import solve_batch
-    except ImportError:
-        print("\nsolve_batch: not in this version")
-        return
     games = [city(3, 2, seed=seed) for seed in range(count)]
     result, seconds = median(lambda: solve_batch(games), repeats, limit)
-    del result
-    print(f"\nsolve_batch of {count} games of 3 x 2: {shown(seconds, limit)}")
+    converged = "" if result is None else f", {np.mean(result.converged):.2%} converged"
+    print(f"\nsolve_batch of {count} games of 3 x 2: {shown(seconds, limit)}{converged}")
 
 
 def growth(limit: float) -> dict[str, list[tuple[int, float]]]:
@@ -348,7 +344,7 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="fewer repeats, short time limits")
     parser.add_argument("--limit", type=float, help="most time for one measurement [s]")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="also measure and draw growth")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="measure and draw growth instead")
     parser.add_argument("--batch", type=int, default=4096, help="games in one batch")
     args = parser.parse_args()
     limit = args.limit or (10.0 if args.quick else 60.0)
@@ -356,14 +352,15 @@ def main() -> int:
     print(
         f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__},"
         f" one BLAS thread, {platform.machine()}; medians of {repeats} runs after a warm-up,"
-        f" at most {limit:g} s each"
+        f" at most {limit:g} s each; load average {os.getloadavg()[0]:.1f}"
+        f" on {os.cpu_count()} cores"
     )
+    if args.plot:
+        plot(growth(limit), args.plot)
+        return 0
     report_sizes(repeats, limit)
     report_baselines(repeats, limit)
     report_batch(args.batch, repeats, limit)
-    if args.plot:
-        print("\ngrowth:")
-        plot(growth(limit), args.plot)
     return 0
 
 

@@ -205,7 +205,7 @@ def check(game: GameInstance, solution: Solution) -> None:
     json.dumps(solution.to_mapping(), allow_nan=False)
 
 
-@settings(few, max_examples=30)
+@settings(few, max_examples=20)
 @given(wild())
 @example(GameInstance.create(satisfaction=[1.0], offset=[0.0], quality=[1.0], cost=[0.0],
                              price_max=1.0, bandwidth_max=1.0))  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from veaat_migration.game.exploitability import Exploitability, exploitability, 
 from veaat_migration.game.followers import Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.leader_search import Found, check, close, improve
-from veaat_migration.game.local_search import Candidate, LocalSearch
+from veaat_migration.game.local_search import GENERAL_STARTS, Candidate, LocalSearch
 from veaat_migration.game.matching import matching_probability
 from veaat_migration.game.solution import Equilibrium, Solution, Status
 from veaat_migration.game.strained import StrainedReplies
@@ -64,31 +65,45 @@ def solve(
 def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]]:
     """An equilibrium, or the least exploitable prices met, and further equilibria."""
     known: list[Found] = []
-    _try(search, search.starts(), tolerance, known)
+    starts = search.starts()
+    _try(search, search.quick(starts), known)
+    if known and not _good(known, tolerance) and not search.late():
+        known.append(improve(search, min(known, key=_largest), tolerance))
+    for start in starts[:GENERAL_STARTS]:
+        enough = search.stack is not None and _good(known, tolerance)
+        if enough or (known and search.late()):
+            break
+        found = check(search, search.general(start))
+        known.append(found if _good(known, tolerance) else improve(search, found, tolerance))
     best = min(known, key=lambda found: max(found.gains.largest, tolerance))
-    if best.gains.largest > tolerance and not search.late():
-        best = improve(search, best, tolerance)
-        known.append(best)
     if best.gains.largest <= tolerance:
         # A second peak of some payoff may belong to another equilibrium.
-        _try(search, _peaks(best), tolerance, known)
-    others = [found for found in known if found.gains.largest <= tolerance and found is not best]
-    return best, [found for found in others if not _same(found, best)]
+        _try(search, search.quick(_peaks(best)), known)
+        end = search.other_end(best.local)
+        _try(search, [] if end is None else [end], known)
+        best = replace(best, isolated=end is not None)
+    others: list[Found] = []
+    for found in known:
+        if found.gains.largest <= tolerance and not any(_same(found, f) for f in [best, *others]):
+            others.append(found)
+    return best, others
 
 
-def _try(search: LocalSearch, starts: FloatArray, tolerance: float, known: list[Found]) -> None:
-    """Check what the starts lead to and add it to what is known."""
-    for candidate in search.candidates(starts):
+def _try(search: LocalSearch, candidates: Iterable[Candidate], known: list[Found]) -> None:
+    """Check candidates and add them to what is known."""
+    for candidate in candidates:
         if known and search.late():
             return
-        if any(close(candidate.prices, found.local.prices, _DISTINCT) for found in known):
-            continue
-        if not candidate.converged and any(found.gains.largest <= tolerance for found in known):
-            continue
-        found = check(search, candidate)
-        if search.stack is None and not any(f.gains.largest <= tolerance for f in known):
-            found = improve(search, found, tolerance)
-        known.append(found)
+        if not any(close(candidate.prices, found.local.prices, _DISTINCT) for found in known):
+            known.append(check(search, candidate))
+
+
+def _largest(found: Found) -> float:
+    return found.gains.largest
+
+
+def _good(known: Iterable[Found], tolerance: float) -> bool:
+    return any(found.gains.largest <= tolerance for found in known)
 
 
 def _peaks(found: Found) -> FloatArray:
@@ -179,7 +194,9 @@ def _with_other_demand(
     gains = leader_gains(game, prices, "high", demand=high)
     others = [_equilibrium(game, prices, gains.largest, "high")]
     upper = LocalSearch(game, search.deadline, "high")
-    found = check(upper, upper.near(prices))
+    candidate = upper.near(prices)
+    assert candidate is not None
+    found = check(upper, candidate)
     if found.gains.largest > tolerance:
         found = improve(upper, found, tolerance)
     if found.gains.largest <= tolerance and not close(found.local.prices, prices, _DISTINCT):
@@ -200,6 +217,6 @@ def _status(
         return Status.CYCLING if found.cycling else Status.NOT_CONVERGED
     if infeasible:
         return Status.INFEASIBLE_FOLLOWERS
-    if alone and not any(rival is not None for rival in gains.leaders.rivals):
+    if alone and found.isolated and not any(rival is not None for rival in gains.leaders.rivals):
         return Status.CERTIFIED
     return Status.CERTIFIED_NOT_UNIQUE

@@ -87,8 +87,12 @@ class Cases:
         """The best demands at a marginal utility from couplings, [n, V, R]."""
         stack = self.stack
         xp = functions(coupling)
-        x = xp.maximum(self.prices[:, None, :] - coupling, self.saturated)
-        return xp.minimum(xp.clip(stack.satisfaction / x - stack.offset, 0.0, None), stack.cap)
+        x = self.prices[:, None, :] - coupling
+        wanted = stack.satisfaction / xp.maximum(x, self.saturated) - stack.offset
+        # Exactly b_max, not what rounding leaves of it: derivatives depend on who is held.
+        return xp.where(
+            x <= self.saturated, stack.cap, xp.minimum(xp.clip(wanted, 0.0, None), stack.cap)
+        )
 
     def of_sign(self, sign: float) -> Cases:
         """The same cases with only the couplings of one sign, as positive numbers."""

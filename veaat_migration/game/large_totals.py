@@ -13,7 +13,7 @@ _ACCURACY = 1e-16
 """Of the squared residual; what is left out weighs more."""
 
 
-def approximate_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False) -> Totals:
+def approximate_totals(cases: Cases, demand: Array, margin: float = 0.0) -> Totals:
     """The same for large games, without solving for every RSU's price apart.
 
     The AVs' reactions to each other at one RSU are exact, those that pass through other RSUs
@@ -22,7 +22,7 @@ def approximate_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False
     """
     stack, xp = cases.stack, functions(demand)
     price = cases.prices[:, None, :]
-    state = regime(cases, demand, free_at_cap)
+    state = regime(cases, demand, margin)
     bent, free = state.bent, ~(state.capped | state.dropped)
     flexibility = bent * free
     linked = demand @ cases.link.swapaxes(1, 2)

@@ -9,11 +9,12 @@ import numpy as np
 from veaat_migration.game.exploitability import LeaderGains, leader_gains
 from veaat_migration.game.followers import follower_equilibria
 from veaat_migration.game.instance import FloatArray
-from veaat_migration.game.leader import best_price
 from veaat_migration.game.local_search import Candidate, LocalSearch
+from veaat_migration.game.price_lines import best_prices
 
 _MAX_RESTARTS = 8
-_MAX_TURNS = 12
+_MAX_TURNS = 20
+_NEAR = 0.02
 _SAME = 1e-6
 
 
@@ -24,6 +25,8 @@ class Found:
     local: Candidate
     gains: LeaderGains
     cycling: bool = False
+    isolated: bool = True
+    """Whether it is not an end of a continuum as far as we know"""
 
 
 def check(search: LocalSearch, candidate: Candidate) -> Found:
@@ -48,8 +51,8 @@ def improve(search: LocalSearch, best: Found, tolerance: float) -> Found:
         j = int(np.argmax(now.gains.relative))
         p = now.local.prices.copy()
         p[j] = now.gains.best[j]
-        candidate = search.near(p)
-        if any(close(candidate.prices, other) for other in seen):
+        candidate = search.near(p, general=search.stack is None)
+        if candidate is None or any(close(candidate.prices, other) for other in seen):
             break
         now = check(search, candidate)
         seen.append(candidate.prices)
@@ -61,18 +64,27 @@ def improve(search: LocalSearch, best: Found, tolerance: float) -> Found:
 
 
 def _take_turns(search: LocalSearch, best: Found, tolerance: float) -> Found:
-    """Global best prices in turn; a revisited point halves the steps."""
+    """Global best prices in turn; a revisited point halves the steps.
+
+    Where the leaders move little any more, the local search may take them to their goal.
+    """
     game = search.instance
     p, share, cycling = best.local.prices.copy(), 1.0, False
     history: list[FloatArray] = []
     for _ in range(_MAX_TURNS):
         search.iterations += 1
+        before = p.copy()
         for j in range(game.n_rsus):
-            line = best_price(game, p, j, start=search.start)
+            line = best_prices(game, p, search.start, rsus=[j])[0]
             if line.value > line.value_at(p[j]):
-                p[j] += share * (line.x - p[j])
+                # Exactly the best price, not a sum that rounds: it may be at the edge of a cliff.
+                p[j] = line.x if share == 1.0 else p[j] + share * (line.x - p[j])
         demand = follower_equilibria(game, p, search.start).demand[0]
         now = check(search, Candidate(p.copy(), demand, False, False, 1))
+        if now.gains.largest > tolerance and close(p, before, _NEAR):
+            candidate = search.near(p)
+            near = now if candidate is None else check(search, candidate)
+            now = near if near.gains.largest < now.gains.largest else now
         if now.gains.largest < best.gains.largest:
             best = now
         if best.gains.largest <= tolerance or search.late():

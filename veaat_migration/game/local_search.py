@@ -25,6 +25,9 @@ from veaat_migration.game.uniqueness import provably_unique
 _MORE_STARTS = 2000
 """V * R times the number of further random starts, at most ``_MOST_STARTS``."""
 _MOST_STARTS = 12
+_TOUCH = 1e-8
+GENERAL_STARTS = 4
+"""Starts that the general search takes, as it takes its time."""
 
 
 @dataclass(frozen=True)
@@ -74,34 +77,41 @@ class LocalSearch:
 
     def first(self) -> Candidate:
         """One local answer, from the first start that leads to one."""
-        best: Candidate | None = None
         if self.stack is not None:
-            best = self._quick(uncoupled_start(self.stack))[0]
-            if best is not None:
-                return best
-        for candidate in self.candidates(self.starts()):
+            quick = self._quick(uncoupled_start(self.stack))[0] or next(
+                self.quick(self.starts()), None
+            )
+            if quick is not None:
+                return quick
+        best: Candidate | None = None
+        for start in self.starts()[:GENERAL_STARTS]:
+            candidate = self.general(start)
             best = best or candidate
             if candidate.converged or self.late():
                 return candidate
         assert best is not None
         return best
 
-    def near(self, prices: FloatArray) -> Candidate:
-        """The local answer that ``prices`` [R] lead to."""
+    def near(self, prices: FloatArray, *, general: bool = True) -> Candidate | None:
+        """The local answer that ``prices`` [R] lead to; None if only the general search may help."""
         quick = self._quick(prices[None])[0] if self.stack is not None else None
-        return self._general(prices) if quick is None else quick
+        return self.general(prices) if quick is None and general else quick
 
-    def candidates(self, starts: FloatArray) -> Iterator[Candidate]:
-        """Local answers from many starts [n, R]; the general search only if nothing else helps."""
-        if not len(starts):
-            return
-        quick = self._quick(starts) if self.stack is not None else [None] * len(starts)
-        found = [candidate for candidate in quick if candidate is not None]
-        yield from found
-        if found:
-            return
-        for start in starts:
-            yield self._general(start)
+    def quick(self, starts: FloatArray) -> Iterator[Candidate]:
+        """Local answers from many starts [n, R] at once; none where the game is not simple."""
+        if self.stack is not None and len(starts):
+            yield from (found for found in self._quick(starts) if found is not None)
+
+    def other_end(self, candidate: Candidate) -> Candidate | None:
+        """The other end of the continuum that may begin at a candidate where AVs just reach b_max.
+
+        The candidate itself where it is no such end; None where that cannot be told.
+        """
+        if self.stack is None or not _touches_cap(self.stack, candidate):
+            return candidate
+        answer = None if candidate.followers_unique else self._answer
+        found = local_prices(self.stack, candidate.prices[None], free_at_cap=True, answer=answer)
+        return _candidate(found, 0, proven=False) if found.converged[0] else None
 
     def _quick(self, starts: FloatArray) -> list[Candidate | None]:
         """By the quasi-Newton method; None where it fails.
@@ -127,7 +137,8 @@ class LocalSearch:
     def _answer(self, prices: FloatArray) -> FloatArray:
         return follower_equilibria(self.instance, prices, self.start, thorough=False).demand
 
-    def _general(self, prices: FloatArray) -> Candidate:
+    def general(self, prices: FloatArray) -> Candidate:
+        """The local answer that ``prices`` [R] lead to, by whatever it takes."""
         local = local_equilibrium(self.instance, prices, self.start, self.deadline)
         self.iterations += local.iterations
         demand = follower_equilibria(self.instance, local.prices, self.start).demand[0]
@@ -136,3 +147,11 @@ class LocalSearch:
 
 def _candidate(found: Found, k: int, *, proven: bool) -> Candidate:
     return Candidate(found.prices[k], found.demand[k], proven, True, int(found.iterations[k]))
+
+
+def _touches_cap(stack: GameStack, candidate: Candidate) -> bool:
+    """Whether an AV would buy just b_max without that bound."""
+    demand = candidate.demand[None]
+    x = Cases(stack, candidate.prices[None]).net_price(demand)
+    gap = np.abs(stack.satisfaction / (stack.cap + stack.offset) - x)
+    return bool((gap <= _TOUCH * np.abs(x)).any())

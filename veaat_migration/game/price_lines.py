@@ -6,6 +6,8 @@ provably unique, by the careful solver elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,19 +31,24 @@ def best_prices(
     start: Start = "low",
     *,
     demand: FloatArray | None = None,
+    rsus: Sequence[int] | None = None,
 ) -> list[LineMaximum]:
-    """Every leader's globally best price, the others' held fixed.
+    """Leaders' globally best prices, each with the others' held fixed.
 
     Args:
         instance: the game.
         prices: current prices, [R]; among the points tried.
         start: which of the AVs' equilibria to follow where there are several.
         demand: their equilibrium at ``prices`` [V, R], if known.
+        rsus: indices of the leaders in question; None means all.
     """
     evaluator = _Evaluator(instance, prices, start, demand)
-    grids = [price_grid(instance, prices, j, evaluator.demand) for j in range(instance.n_rsus)]
+    leaders = np.arange(instance.n_rsus) if rsus is None else np.asarray(rsus)
+    grids = [price_grid(instance, prices, int(j), evaluator.demand) for j in leaders]
     scale = 1e-9 * float(instance.satisfaction.sum())
-    return global_maxima(evaluator, grids, scale=scale)
+    return global_maxima(
+        lambda lines, points: evaluator(leaders[lines], points), grids, scale=scale
+    )
 
 
 class _Evaluator:

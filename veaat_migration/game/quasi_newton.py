@@ -34,6 +34,8 @@ _PATIENCE, _JUMPY = 12, 1e-4
 _UPHILL = 0.1
 """Relative step where a payoff is not concave."""
 _LEAST_PRECISION = 1e-6
+AT_CAP, _WIDEST_CAP = 1e-10, 1e-2
+"""Relative distances from b_max at which an AV counts as having just reached it."""
 _CLOSE = 1e-8
 """Relative move from which one more step leads to the last digits."""
 _CLOSE_LARGE = 1e-5
@@ -85,12 +87,12 @@ def local_prices(
     b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
     converged, iterations = p[:, 0] < 0.0, count(prices, n) * 0 + _MAX_STEPS
-    precision = _LEAST_PRECISION
+    precision, margin = _LEAST_PRECISION, AT_CAP
     for step in range(1, _MAX_STEPS + 1):
         cases = Cases(now, p)
         b = equilibria(cases, b, precision)[0] if answer is None else answer(p)
         result[todo], demand[todo] = p, b
-        totals = totals_of(cases, b, free_at_cap=free_at_cap)
+        totals = totals_of(cases, b, -margin if free_at_cap else margin)
         move, size = _move(cases, totals, y_low, y_high)
         if step >= _PATIENCE:
             move = move * xp.where(size > _JUMPY, 0.5, 1.0)[:, None]
@@ -99,6 +101,7 @@ def local_prices(
         b = xp.minimum(xp.clip(b + totals.predict(move), 0.0, None), now.cap)
         # The error of a step is about its square; there is no use in answers more precise.
         precision = min(0.1 * float(xp.amin(size)) ** 2, _LEAST_PRECISION)
+        margin = min(max(10.0 * float(xp.amax(size)) ** 2, AT_CAP), _WIDEST_CAP)
         done = size <= (_CLOSE_LARGE if large else _CLOSE)
         if bool(done.any()):
             end = todo[done]
@@ -202,10 +205,12 @@ def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[
     free = ~(capped | dropped)
     to_cap = xp.where(free, up + 0 * free, capped + 0) > 0
     relevant = (free | (dropped & up) | (capped & ~up)) & (totals.own_pull > 0.0)
-    gap = abs(xp.where(to_cap, stack.cap, 0.0 * stack.cap) - totals.regime.root)
-    distance = xp.where(
-        relevant, gap / xp.where(relevant, totals.own_pull, 1.0), np.inf + 0.0 * gap
-    )
+    bound = xp.where(to_cap, stack.cap, 0.0 * stack.cap)
+    pull = xp.where(relevant, totals.own_pull, 1.0)
+    away = (bound - totals.regime.root) / pull
+    # An AV counted as held or free a little beyond its bound is met at once, but lies behind.
+    distance = xp.where(up, away, -away)
+    distance = xp.where(relevant, xp.clip(distance, 0.0, None), np.inf)
     if not bool((distance < abs(smooth)[:, None, :]).any()):
         return smooth, none
     y = 1.0 / cases.prices
@@ -228,4 +233,5 @@ def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[
     sign = xp.where(condition > 0.0, 1.0, -1.0)
     smooth = sign * xp.maximum(size + passed, 0.0 * size) / bend
     kink = xp.where(pinned, gather(order, first, 1)[:, 0], none)
-    return xp.where(pinned, sign * gather(distance, first, 1)[:, 0], smooth), kink
+    chosen = gather(away, xp.clip(kink, 0, None)[:, None, :], 1)[:, 0]
+    return xp.where(pinned, chosen, smooth), kink

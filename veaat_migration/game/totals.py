@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from veaat_migration.game.arrays import Array, count, functions
 from veaat_migration.game.kernel import Cases
 
-AT_CAP = 1e-10
-"""Relative distance from b_max at which an AV counts as having reached it."""
-
 
 @dataclass(frozen=True)
 class Regime:
@@ -30,14 +27,17 @@ class Regime:
     """Whether zero holds AV i"""
 
 
-def regime(cases: Cases, demand: Array, free_at_cap: bool) -> Regime:
-    """The regime at an equilibrium; who has just reached b_max counts as held, or as free."""
+def regime(cases: Cases, demand: Array, margin: float) -> Regime:
+    """The regime at an equilibrium; within ``margin`` of b_max an AV counts as held.
+
+    With a negative margin it counts as free as long as it would not buy that much more.
+    """
     stack = cases.stack
     x = functions(demand).maximum(cases.net_price(demand), 1e-3 * cases.saturated)
     usable = stack.satisfaction / x
     root = usable - stack.offset
-    edge = stack.cap * (1.0 + (AT_CAP if free_at_cap else -AT_CAP))
-    return Regime(root, usable * usable / stack.satisfaction, root >= edge, root <= 0.0)
+    capped = root >= stack.cap * (1.0 - margin)
+    return Regime(root, usable * usable / stack.satisfaction, capped, root <= 0.0)
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,17 @@ class Totals:
     """Change of Q_j and of K_j per unit of own demand of one AV, others reacting, [n, V, R]"""
 
 
-def exact_totals(cases: Cases, demand: Array, *, free_at_cap: bool = False) -> Totals:
+def exact_totals(cases: Cases, demand: Array, margin: float = 0.0) -> Totals:
     """By one set of linear equations for dB/dy_l and one for their adjoints.
 
-    An AV that has just reached b_max counts as held, or as reacting with ``free_at_cap``:
-    the one-sided derivatives differ.
+    Args:
+        cases: n cases.
+        demand: the AVs' equilibrium, [n, V, R].
+        margin: where AVs count as held by b_max, see :func:`regime`.
     """
     stack, xp = cases.stack, functions(demand)
     r = demand.shape[2]
-    state = regime(cases, demand, free_at_cap)
+    state = regime(cases, demand, margin)
     bent, held = state.bent, state.capped | state.dropped
     flexibility, forces = bent * ~held, cases.forces(demand)
     # A sum w . db of (I - D K) db = D f is mu . f, with mu the (symmetric) adjoint of w.

@@ -74,6 +74,18 @@ def test_couplings_may_differ_by_rounding_only() -> None:
     np.testing.assert_array_equal(game.social, game.social.T)
 
 
+def test_capacity_is_for_all_for_each_or_for_some() -> None:
+    for value, expected in (
+        (7, [7.0, 7.0]),
+        ([7, 8.5], [7.0, 8.5]),
+        # An unlimited RSU gets what it can never be asked for: 3 AVs of at most 10 MHz.
+        ([None, 8.5], [30.0, 8.5]),
+    ):
+        limits = instance_from_mapping(smallest(capacity=value)).capacity
+        np.testing.assert_array_equal(limits, expected)
+    assert instance_from_mapping(smallest(capacity=[None, None])).capacity is None
+
+
 def test_cost_is_per_rsu_or_per_pair() -> None:
     np.testing.assert_array_equal(instance_from_mapping(smallest()).cost, [[2.0, 2.5]] * 3)
     pairs = [[1, 2], [3, 4], [5, 6]]

@@ -107,17 +107,27 @@ def test_ctrl_c_in_a_terminal_loses_nothing(tmp_path: Path) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     journal = tmp_path / "points.jsonl"
-    try:
+
+    def wait_for(lines: int) -> None:
         for _ in range(600):
-            if journal.exists() and journal.read_text().count("\n") >= 3:
-                break
+            if journal.exists() and journal.read_text().count("\n") >= lines:
+                return
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)  # a terminal tells the whole group
+
+    try:
+        wait_for(1)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) >= 2
+        for child in children:  # a terminal tells them too, maybe first: they go on
+            os.kill(int(child), signal.SIGINT)
+        wait_for(journal.read_text().count("\n") + 5)
+        os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    assert "failed" not in out
     assert "the same command goes on from there" in err
     assert len(rows(tmp_path)) == journal.read_text().count("\n") >= 3
     assert "certified" in out
@@ -155,3 +165,18 @@ def test_a_table_of_something_else_is_not_overwritten(
     assert main(["sweep", BASE, "--vary", "n_avs=1", "-o", str(tmp_path)]) == 2
     assert "is not of a study; choose another --output" in capsys.readouterr().err
     assert (tmp_path / "results.csv").read_text() == "precious"
+
+
+def test_the_installed_program_and_any_other_can_sweep(tmp_path: Path) -> None:
+    """Programs without a guard for their main part must not run again in the children."""
+    program = tmp_path / "own.py"
+    program.write_text("import sys\nfrom veaat_migration.cli import main\nsys.exit(main())\n")
+    for number, script in enumerate((ROOT / "scripts" / "veaat", program)):
+        output = tmp_path / str(number)
+        result = subprocess.run(
+            [sys.executable, script, "sweep", BASE, "--vary", "n_avs=1,2", "-o", output],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        assert [row["status"] for row in rows(output)] == ["certified", "certified"]

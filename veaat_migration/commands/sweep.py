@@ -187,7 +187,7 @@ def _report(study: Study, outcome: Outcome, written: list[Path]) -> int:
     from veaat_migration.studies.trends import trends
 
     records = outcome.results.records
-    counts = Counter(record.status for record in records.values())
+    counts = Counter(records[number].status for number in sorted(records))
     summary = ", ".join(f"{count} {status}" for status, count in counts.most_common())
     known = f" ({outcome.reused} from before)" if outcome.reused else ""
     print(f"{study.name}: {len(records)} points{known}: {summary or 'none'}")

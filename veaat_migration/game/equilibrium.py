@@ -17,6 +17,7 @@ from veaat_migration.game.leader_search import Found, check, close, improve
 from veaat_migration.game.local_search import GENERAL_STARTS, Candidate, LocalSearch
 from veaat_migration.game.matching import matching_probability
 from veaat_migration.game.solution import Equilibrium, Solution, Status
+from veaat_migration.game.stack import is_large
 from veaat_migration.game.strained import StrainedReplies
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 
@@ -25,6 +26,8 @@ __all__ = ["Equilibrium", "Solution", "Status", "solve"]
 TOLERANCE = 1e-9
 """Largest relative gain of a certified answer without a delay constraint."""
 TOLERANCE_WITH_DELAY = 1e-6
+TOLERANCE_LARGE = 1e-6
+"""For large games, solved and checked with approximations (V * R * R above two million)."""
 TIME_LIMIT = 30.0
 """Default time for a search [s]; ordinary games need a thousandth of it."""
 _DISTINCT = 1e-5
@@ -43,8 +46,8 @@ def solve(
         instance: the game.
         certify: search every leader's whole price interval and every AV's best response, and
             restart where someone gains; without it the answer is local and unchecked, but quick.
-        tolerance: largest relative gain of a certified answer; None takes ``TOLERANCE`` or,
-            with a delay constraint, ``TOLERANCE_WITH_DELAY``.
+        tolerance: largest relative gain of a certified answer; None takes 1e-9, or 1e-6 with a
+            delay constraint and for large games.
         time_limit: the search stops near this time [s] with the best prices seen; checking them
             comes on top. Games that strong substitutes make rugged may need more.
 
@@ -54,12 +57,19 @@ def solve(
     began = time.perf_counter()
     deadline = began + time_limit
     if tolerance is None:
-        tolerance = TOLERANCE if instance.delay is None else TOLERANCE_WITH_DELAY
+        tolerance = default_tolerance(instance)
     search = LocalSearch(instance, deadline)
     if not certify:
         return _solution(search, began, search.first())
     found, others = _find_all(search, tolerance)
     return _solution(search, began, found.local, found, others, tolerance)
+
+
+def default_tolerance(instance: GameInstance) -> float:
+    """Largest relative gain of a certified answer."""
+    if instance.delay is not None:
+        return TOLERANCE_WITH_DELAY
+    return TOLERANCE_LARGE if is_large(instance) else TOLERANCE
 
 
 def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]]:
@@ -122,9 +132,12 @@ def _same(a: Found, b: Found) -> bool:
 
 
 def _equilibrium(
-    instance: GameInstance, prices: FloatArray, largest: float, start: Start = "low"
+    instance: GameInstance,
+    prices: FloatArray,
+    demand: FloatArray,
+    largest: float,
+    start: Start = "low",
 ) -> Equilibrium:
-    demand = follower_equilibria(instance, prices, start).demand[0]
     return Equilibrium(
         prices,
         demand,
@@ -145,12 +158,12 @@ def _solution(
 ) -> Solution:
     game, prices, demand = search.instance, local.prices, local.demand
     unique, index, gains = local.followers_unique, None, None
-    further = [_equilibrium(game, f.local.prices, f.gains.largest) for f in others]
+    further = [_equilibrium(game, f.local.prices, f.local.demand, f.gains.largest) for f in others]
     if found is not None:
         unique = unique or equilibrium_is_unique(game, prices)
         index = uniqueness_index(game, prices)
         gains = exploitability(game, prices, demand, leaders=found.gains)
-        if not unique:
+        if not unique and not is_large(game):
             further += _with_other_demand(search, prices, demand, tolerance)
     theta = matching_probability(prices, game.quality)
     infeasible = _infeasible(game, theta)
@@ -192,7 +205,7 @@ def _with_other_demand(
     if np.abs(high - demand).max() <= 1e-9 * game.bandwidth_max:
         return []
     gains = leader_gains(game, prices, "high", demand=high)
-    others = [_equilibrium(game, prices, gains.largest, "high")]
+    others = [_equilibrium(game, prices, high, gains.largest, "high")]
     upper = LocalSearch(game, search.deadline, "high")
     candidate = upper.near(prices)
     assert candidate is not None
@@ -200,7 +213,8 @@ def _with_other_demand(
     if found.gains.largest > tolerance:
         found = improve(upper, found, tolerance)
     if found.gains.largest <= tolerance and not close(found.local.prices, prices, _DISTINCT):
-        others.append(_equilibrium(game, found.local.prices, found.gains.largest, "high"))
+        local, largest = found.local, found.gains.largest
+        others.append(_equilibrium(game, local.prices, local.demand, largest, "high"))
     return others
 
 

@@ -90,9 +90,7 @@ class Cases:
         x = self.prices[:, None, :] - coupling
         wanted = stack.satisfaction / xp.maximum(x, self.saturated) - stack.offset
         # Exactly b_max, not what rounding leaves of it: derivatives depend on who is held.
-        return xp.where(
-            x <= self.saturated, stack.cap, xp.minimum(xp.clip(wanted, 0.0, None), stack.cap)
-        )
+        return xp.where(x > self.saturated, wanted * (wanted > 0.0), stack.cap)
 
     def of_sign(self, sign: float) -> Cases:
         """The same cases with only the couplings of one sign, as positive numbers."""

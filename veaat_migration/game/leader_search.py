@@ -11,6 +11,7 @@ from veaat_migration.game.followers import follower_equilibria
 from veaat_migration.game.instance import FloatArray
 from veaat_migration.game.local_search import Candidate, LocalSearch
 from veaat_migration.game.price_lines import best_prices
+from veaat_migration.game.stack import is_large
 
 _MAX_RESTARTS = 8
 _MAX_TURNS = 20
@@ -60,7 +61,7 @@ def improve(search: LocalSearch, best: Found, tolerance: float) -> Found:
             best = now
         if best.gains.largest <= tolerance or search.late():
             return best
-    return _take_turns(search, best, tolerance)
+    return best if is_large(search.instance) else _take_turns(search, best, tolerance)
 
 
 def _take_turns(search: LocalSearch, best: Found, tolerance: float) -> Found:

@@ -91,7 +91,8 @@ class LineMaximum:
 
 
 Evaluate = Callable[[FloatArray], Samples]
-EvaluateMany = Callable[[npt.NDArray[np.int64], FloatArray], Samples]
+IntArray = npt.NDArray[np.int64]
+EvaluateMany = Callable[[IntArray, FloatArray], Samples]
 """Evaluates points (second) on the lines of these numbers (first), both [m]."""
 
 

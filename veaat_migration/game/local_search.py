@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,9 +78,8 @@ class LocalSearch:
     def first(self) -> Candidate:
         """One local answer, from the first start that leads to one."""
         if self.stack is not None:
-            quick = self._quick(uncoupled_start(self.stack))[0] or next(
-                self.quick(self.starts()), None
-            )
+            quick = self._quick(uncoupled_start(self.stack))[0]
+            quick = quick or next(self.quick(self.starts()), None)
             if quick is not None:
                 return quick
         best: Candidate | None = None
@@ -93,7 +92,7 @@ class LocalSearch:
         return best
 
     def near(self, prices: FloatArray, *, general: bool = True) -> Candidate | None:
-        """The local answer that ``prices`` [R] lead to; None if only the general search may help."""
+        """The local answer that ``prices`` [R] lead to; None if only the general search helps."""
         quick = self._quick(prices[None])[0] if self.stack is not None else None
         return self.general(prices) if quick is None and general else quick
 
@@ -107,7 +106,7 @@ class LocalSearch:
 
         The candidate itself where it is no such end; None where that cannot be told.
         """
-        if self.stack is None or not _touches_cap(self.stack, candidate):
+        if self.stack is None or self.stack.large or not _touches_cap(self.stack, candidate):
             return candidate
         answer = None if candidate.followers_unique else self._answer
         found = local_prices(self.stack, candidate.prices[None], free_at_cap=True, answer=answer)
@@ -127,7 +126,10 @@ class LocalSearch:
         for k in np.nonzero(found.converged & unique)[0]:
             result[k] = _candidate(found, int(k), proven=True)
         again = np.nonzero(~unique)[0]
-        if again.size:
+        if self.stack.large:
+            for k in np.nonzero(found.converged & ~unique)[0]:
+                result[k] = _candidate(found, int(k), proven=False)
+        elif again.size:
             found = local_prices(self.stack, starts[again], answer=self._answer)
             self.iterations += int(found.iterations.sum())
             for k in np.nonzero(found.converged)[0]:
@@ -138,7 +140,10 @@ class LocalSearch:
         return follower_equilibria(self.instance, prices, self.start, thorough=False).demand
 
     def general(self, prices: FloatArray) -> Candidate:
-        """The local answer that ``prices`` [R] lead to, by whatever it takes."""
+        """The local answer that ``prices`` [R] lead to, by whatever it takes (not if large)."""
+        if self.stack is not None and self.stack.large:
+            found = local_prices(self.stack, prices[None])
+            return replace(_candidate(found, 0, proven=False), converged=bool(found.converged[0]))
         local = local_equilibrium(self.instance, prices, self.start, self.deadline)
         self.iterations += local.iterations
         demand = follower_equilibria(self.instance, local.prices, self.start).demand[0]

@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from veaat_migration.game.capacity import delivered_share
-from veaat_migration.game.followers import Start
+from veaat_migration.game.followers import Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases, equilibria
+from veaat_migration.game.large_lines import ColumnEvaluator
 from veaat_migration.game.leader import payoffs, price_grid
-from veaat_migration.game.line_search import LineMaximum, Samples, global_maxima
-from veaat_migration.game.stack import GameStack, covers, stack_games
+from veaat_migration.game.line_search import (
+    EvaluateMany,
+    IntArray,
+    LineMaximum,
+    Samples,
+    global_maxima,
+)
+from veaat_migration.game.stack import GameStack, covers, is_large, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
 _CHUNK = 1_000_000
 """Entries n * V * R handled at once."""
-IntArray = npt.NDArray[np.int64]
 
 
 def best_prices(
@@ -42,9 +47,13 @@ def best_prices(
         demand: their equilibrium at ``prices`` [V, R], if known.
         rsus: indices of the leaders in question; None means all.
     """
-    evaluator = _Evaluator(instance, prices, start, demand)
+    if demand is None:
+        demand = follower_equilibria(instance, prices, start).demand[0]
+    evaluator: EvaluateMany = _Evaluator(instance, prices, start, demand)
+    if is_large(instance):
+        evaluator = ColumnEvaluator(stack_games([instance]), prices, demand)
     leaders = np.arange(instance.n_rsus) if rsus is None else np.asarray(rsus)
-    grids = [price_grid(instance, prices, int(j), evaluator.demand) for j in leaders]
+    grids = [price_grid(instance, prices, int(j), demand) for j in leaders]
     scale = 1e-9 * float(instance.satisfaction.sum())
     return global_maxima(
         lambda lines, points: evaluator(leaders[lines], points), grids, scale=scale
@@ -55,7 +64,7 @@ class _Evaluator:
     """Payoff of leader j at price x, all else as given."""
 
     def __init__(
-        self, instance: GameInstance, prices: FloatArray, start: Start, demand: FloatArray | None
+        self, instance: GameInstance, prices: FloatArray, start: Start, demand: FloatArray
     ) -> None:
         self.instance = instance
         self.prices = prices
@@ -63,8 +72,6 @@ class _Evaluator:
         self.stack: GameStack | None = None
         if covers(instance) and start == "low":
             self.stack = stack_games([instance])
-        if demand is None:
-            demand = payoffs(instance, prices[None], start).followers.demand[0]
         self.demand = demand
         count = 2 * instance.n_avs * (instance.n_rsus + 1) + instance.n_rsus
         # Sums of random whole numbers tell regimes apart without keeping them.

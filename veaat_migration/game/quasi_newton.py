@@ -34,14 +34,12 @@ _PATIENCE, _JUMPY = 12, 1e-4
 _UPHILL = 0.1
 """Relative step where a payoff is not concave."""
 _LEAST_PRECISION = 1e-6
-AT_CAP, _WIDEST_CAP = 1e-10, 1e-2
+AT_CAP, _WIDEST_CAP = 1e-10, 1e-3
 """Relative distances from b_max at which an AV counts as having just reached it."""
-_CLOSE = 1e-8
+_CLOSE = 1e-6
 """Relative move from which one more step leads to the last digits."""
 _CLOSE_LARGE = 1e-5
 """For large games, whose slopes are approximate; payoffs then differ by about its square."""
-_FULL = 2_000_000
-"""V * R * R up to which all derivatives of demand are computed exactly."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,7 @@ def local_prices(
     y_low, y_high = 1.0 / stack.price_high, 1.0 / stack.price_low
     n = len(prices)
     todo, now = count(prices, n), stack
-    large = stack.n_avs * stack.n_rsus**2 > _FULL
-    totals_of = approximate_totals if large else exact_totals
+    totals_of = approximate_totals if stack.large else exact_totals
     p = xp.minimum(xp.maximum(prices, stack.price_low), stack.price_high)
     b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
@@ -102,7 +99,7 @@ def local_prices(
         # The error of a step is about its square; there is no use in answers more precise.
         precision = min(0.1 * float(xp.amin(size)) ** 2, _LEAST_PRECISION)
         margin = min(max(10.0 * float(xp.amax(size)) ** 2, AT_CAP), _WIDEST_CAP)
-        done = size <= (_CLOSE_LARGE if large else _CLOSE)
+        done = size <= (_CLOSE_LARGE if stack.large else _CLOSE)
         if bool(done.any()):
             end = todo[done]
             last = Cases(now.take(done), p[done])

@@ -17,6 +17,8 @@ import numpy as np
 from veaat_migration.game.arrays import Array
 from veaat_migration.game.instance import Externality, GameInstance
 
+_LARGE = 2_000_000
+"""V * R * R from which a game is large."""
 _SPARSE_FROM = 40_000
 """Entries from which a mostly empty coupling matrix is worth keeping sparse."""
 _SPARSE_SHARE = 0.1
@@ -60,6 +62,11 @@ class GameStack:
         return int(self.cost.shape[2])
 
     @property
+    def large(self) -> bool:
+        """Whether effects of third order in the couplings are left out to save time."""
+        return _size(self.n_avs, self.n_rsus) > _LARGE
+
+    @property
     def shared(self) -> bool:
         """Whether all cases play the same game."""
         return int(self.cost.shape[0]) == 1
@@ -84,6 +91,16 @@ class GameStack:
         n, v, r = demand.shape
         side = np.ascontiguousarray(demand.transpose(1, 0, 2)).reshape(v, n * r)
         return (self.social @ side).reshape(v, n, r).transpose(1, 0, 2)
+
+
+def _size(n_avs: int, n_rsus: int) -> int:
+    """The size of all derivatives of demand by all prices."""
+    return n_avs * n_rsus**2
+
+
+def is_large(instance: GameInstance) -> bool:
+    """Whether a game is solved by the approximations for large games."""
+    return covers(instance) and _size(instance.n_avs, instance.n_rsus) > _LARGE
 
 
 def covers(instance: GameInstance) -> bool:

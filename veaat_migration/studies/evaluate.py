@@ -110,9 +110,9 @@ def evaluate(content: Mapping[str, Any], *, certify: bool, time_limit: float) ->
     began = time.perf_counter()
     try:
         solution = solve(instance, certify=certify, time_limit=time_limit)
+        return _record(solution, time.perf_counter() - began)
     except Exception as error:  # one bad point must not end a study of thousands
         return Record(FAILED, f"{type(error).__name__}: {error}", instance.n_avs, instance.n_rsus)
-    return _record(solution, time.perf_counter() - began)
 
 
 def _record(solution: Solution, seconds: float) -> Record:
@@ -124,20 +124,20 @@ def _record(solution: Solution, seconds: float) -> Record:
     avs, rsus = solution.follower_utilities, solution.leader_utilities
     gains = solution.exploitability
     demand = float(load.sum())
-    metrics = {
+    metrics: dict[str, float] = {
         "av_utility_mean": avs.mean(),
         "rsu_utility_mean": rsus.mean(),
         "av_utility_total": avs.sum(),
         "rsu_utility_total": rsus.sum(),
         "welfare": avs.sum() + rsus.sum(),
         "price_mean": solution.prices.mean(),
-        "price_paid": solution.prices @ delivered / bandwidth if bandwidth else np.nan,
+        "price_paid": float(solution.prices @ delivered) / bandwidth if bandwidth else np.nan,
         "demand": demand,
         "bandwidth": bandwidth,
         "bandwidth_per_av": bandwidth / instance.n_avs,
         "delivered_share": bandwidth / demand if demand else 1.0,
         "exploitability": np.nan if gains is None else gains.largest,
-        "uniqueness_index": solution.uniqueness_index,
+        "uniqueness_index": _known(solution.uniqueness_index),
         "other_equilibria": len(solution.other_equilibria),
         "infeasible_followers": len(solution.infeasible_followers),
         "iterations": solution.iterations,
@@ -158,3 +158,7 @@ def _record(solution: Solution, seconds: float) -> Record:
         metrics={name: float(value) for name, value in metrics.items()},
         lists={name: values.tolist() for name, values in lists.items()},
     )
+
+
+def _known(value: float | None) -> float:
+    return np.nan if value is None else value

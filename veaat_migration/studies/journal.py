@@ -126,7 +126,7 @@ def code_version() -> str:
         file
         for package in (veaat_migration.game, veaat_migration.scenario)
         for folder in package.__path__
-        for file in sorted(Path(folder).glob("*.py"))
+        for file in sorted(Path(folder).rglob("*.py"))
     ]
     files += [Path(str(module.__file__)) for module in (changes, players, evaluate)]
     sources = [file.read_text(encoding="utf-8") for file in files]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from veaat_migration.studies.errors import StudyError
@@ -155,15 +157,22 @@ class _Worker:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Children started inside never see Ctrl-C, and use one thread for linear algebra."""
+    """Children started inside never see Ctrl-C, and use one thread for linear algebra.
+
+    Nor do they run the main program again, as spawned processes do to find what it defines: they
+    need nothing of it, and not every program can bear that.
+    """
+    program = sys.modules["__main__"]
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     resource_tracker.ensure_running()  # starting a child starts it, and that lifts the mask
     # A child inherits the mask; here, a Ctrl-C in between is delivered when it is lifted.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
+        sys.modules["__main__"] = program
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for name, value in before.items():
             if value is None:

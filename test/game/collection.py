@@ -159,9 +159,9 @@ _COUPLINGS = [
     Case("small-cycle",
          "a substitute's demand leaving b_max bends the payoff upward: no equilibrium,"
          " but prices nobody gains more than a millionth at",
-         game([19.0, 7.7, 58.3, 35.1, 39.7], [1.65, 1.45, 0.74, 1.13, 1.97], [1.41, 1.39], [2.86,
-         0.37],
-              service=-0.03), frozenset({"cycling", "not_converged"}), points=401),
+         game([19.0, 7.7, 58.3, 35.1, 39.7], [1.65, 1.45, 0.74, 1.13, 1.97], [1.41, 1.39],
+              [2.86, 0.37],
+              service=-0.03), frozenset({"cycling", "not_converged"}), points=401, slow=True),
     Case("cliff", "low demand ends where complements feed each other: no best price",
          base(social=0.4, service=0.0), ANY, points=101, slow=True),
     Case("kinks-shared", "an AV at b_max is a kink for both leaders: a continuum of equilibria from"
@@ -175,7 +175,7 @@ _COUPLINGS = [
 
 _MULTIPLICATIVE = [
     Case("multiplicative", "couplings scale the satisfaction",
-         base(social=1e-3, service=1e-3, externality="multiplicative"), points=401),
+         base(social=1e-3, service=1e-3, externality="multiplicative"), points=401, slow=True),
     Case("multiplicative-substitutes", "negative couplings",
          base(social=-0.01, service=-0.005, externality="multiplicative"), points=401),
     Case("multiplicative-delay", "with a delay limit",

@@ -24,7 +24,7 @@ ALL = [
 
 @cache
 def solved(name: str) -> Solution:
-    return solve(BY_NAME[name].game, time_limit=10.0)
+    return solve(BY_NAME[name].game, time_limit=5.0)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -17,15 +17,21 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.game.ascent import uphill
 from veaat_migration.game.certainty import surely_unique
 from veaat_migration.game.instance import Externality, FloatArray, GameInstance
-from veaat_migration.game.own_search import own_optimum_certain
+from veaat_migration.game.own_batch import OwnProblems
+from veaat_migration.game.own_search import maximise_all, own_optimum_certain
 from veaat_migration.game.replies import PriceBatch, Reply
 from veaat_migration.game.sequential import improve, settle
 
 Start = Literal["low", "high"]
 BoolArray = npt.NDArray[np.bool_]
-_MAX_STEPS = 200
+_MAX_STEPS, _POLISHING_STEPS = 200, 30
+_STRAGGLING = 10
+"""Steps after which Newton steps that lead uphill replace the others where those do not help."""
+_RESPONSES = ((4, 1e-3), (8, 0.05), (16, 1.0), (32, 1.0), (64, 1.0), (280, 1.0))
+"""Rounds of exact best responses before each try of Newton, and how far that may lead."""
 
 
 @dataclass(frozen=True)
@@ -105,34 +111,57 @@ def _scale(instance: GameInstance) -> float:
 def _own_optima(batch: PriceBatch, demand: FloatArray, multiplier: FloatArray) -> BoolArray:
     """Whether every AV's demand is surely its global best response, [n]."""
     certain = own_optimum_certain(batch, demand, multiplier)
-    good: BoolArray = np.asarray(certain.all(axis=1))
-    for n in np.nonzero(~good)[0]:
-        one = batch.take(np.array([n]))
-        doubtful = [int(i) for i in np.nonzero(~certain[n])[0]]
-        good[n] = not any(improve(one, demand[n], i, float(multiplier[n, i])) for i in doubtful)
+    if certain.all():
+        return np.ones(len(batch), dtype=bool)
+    rows = np.nonzero(~certain)
+    own = OwnProblems.of(batch, batch.instance.social @ demand, rows)
+    now = demand[rows]
+    held = multiplier[rows] if multiplier.any() else None
+    enough = own.value(now, held) + 1e-12 * own.satisfaction[:, 0]
+    _, value, exact = maximise_all(own, held, now, enough)
+    # A better answer to the multiplier need not keep the delay constraint.
+    doubtful = batch.feasible[rows] & ((value > enough) & np.isfinite(own.limit) | ~exact)
+    better = batch.feasible[rows] & (value > enough) & ~doubtful
+    for m in np.nonzero(doubtful)[0]:
+        n, i = int(rows[0][m]), int(rows[1][m])
+        if not better[rows[0] == n].any():
+            one = batch.take(np.array([n]))
+            better[m] = improve(one, demand[n], i, float(multiplier[n, i]))
+    good: BoolArray = np.ones(len(batch), dtype=bool)
+    good[rows[0][better]] = False
     return good
 
 
 def _carefully(batch: PriceBatch, start: Start) -> tuple[FloatArray, FloatArray, bool]:
-    """Sequential exact best responses at one price vector, then Newton for the last digits."""
+    """Sequential exact best responses at one price vector, then Newton for the last digits.
+
+    Where responses creep, because two equilibria have just merged or are about to, Newton is
+    tried from ever later points. What it finds counts if it is everyone's global best response.
+    """
     instance = batch.instance
     first = np.full(
         (instance.n_avs, instance.n_rsus), instance.bandwidth_max if start == "high" else 0.0
     )
-    demand, multiplier, settled = settle(batch, np.maximum(first, _floor(instance)))
-    polished, multipliers, converged = _solve(batch, demand[None], 0)
-    close = np.abs(polished[0] - demand).max() <= 1e-6 * _scale(instance)
-    if converged[0] and close and _own_optima(batch, polished, multipliers)[0]:
-        return polished[0], multipliers[0], True
+    demand = np.maximum(first, _floor(instance))
+    multiplier, settled = np.zeros(instance.n_avs), False
+    for rounds, reach in _RESPONSES:
+        demand, multiplier, settled = settle(batch, demand, rounds)
+        polished, multipliers, converged = _solve(batch, demand[None], 0, _POLISHING_STEPS)
+        near = np.abs(polished[0] - demand).max() <= reach * _scale(instance)
+        if converged[0] and near and _own_optima(batch, polished, multipliers)[0]:
+            return polished[0], multipliers[0], True
+        if settled:
+            break
     return demand, multiplier, settled
 
 
 def _solve(
-    batch: PriceBatch, demand: FloatArray, sweeps: int
+    batch: PriceBatch, demand: FloatArray, sweeps: int, steps: int = _MAX_STEPS
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Fixed point of the reply map for every price vector, from ``demand``.
 
-    The first ``sweeps`` steps are plain replies, which find most of the bounds that hold.
+    The first ``sweeps`` of at most ``steps`` steps are plain replies, which find most of the bounds
+    that hold.
     """
     scale, floor = _scale(batch.instance), _floor(batch.instance)
     result, multiplier = demand.copy(), np.zeros(demand.shape[:2])
@@ -142,7 +171,8 @@ def _solve(
     reply = now.reply(b)
     previous = np.full(len(batch), np.inf)
     pace, heading = np.ones(len(batch)), np.zeros_like(b)
-    for step in range(_MAX_STEPS):
+    climbing = np.zeros(len(batch), dtype=bool)
+    for step in range(steps):
         change = reply.demand - b
         error = np.abs(change).max(axis=(1, 2))
         result[todo], multiplier[todo] = reply.demand, reply.multiplier
@@ -155,6 +185,7 @@ def _solve(
                 break
             todo, b, error, change = todo[keep], b[keep], error[keep], change[keep]
             unique, pace, heading = unique[keep], pace[keep], heading[keep]
+            climbing = climbing[keep]
             now, reply = batch.take(todo), reply.take(keep)
         previous = error
         if step < sweeps:
@@ -164,12 +195,21 @@ def _solve(
         target, allowed, trusted = _newton(now, b, reply, scale, unique)
         pace, heading = _pace(pace, heading, change)
         plain = np.clip(b + 0.6 * pace[:, None, None] * change, floor, now.cap)
+        if step >= sweeps + _STRAGGLING and not now.multiplicative:
+            # Newton would lead back to the saddle that a straggler has just left.
+            climbing |= ~allowed
+            allowed &= ~climbing | trusted
         b_new = np.where(allowed[:, None, None], target, plain)
+        if climbing.any():
+            b_new[climbing] = uphill(now.take(climbing), b[climbing], reply.take(climbing), floor)
         reply_new = now.reply(b_new, reply.multiplier)
         worse = np.abs(reply_new.demand - b_new).max(axis=(1, 2)) > 0.9 * error
         worse &= allowed & ~trusted & (error > 1e-11 * scale)
         if worse.any():
             b_new = np.where(worse[:, None, None], plain, b_new)
+            if step >= sweeps + _STRAGGLING and not now.multiplicative:
+                climbing |= worse
+                b_new[worse] = uphill(now.take(worse), b[worse], reply.take(worse), floor)
             reply_new = now.reply(b_new, reply.multiplier)
         b, reply = b_new, reply_new
     return result, multiplier, converged

@@ -19,14 +19,19 @@ _TINY = 4e-15
 _MAX_LEVELS = 200
 _MAX_BOXES = 20_000
 _NEWTON_SIZE = 32
+_ROUNDS, _ROUNDS_PER_SPLIT = 60, 6
 
 
 def contract(
-    own: OwnProblems, low: FloatArray, high: FloatArray, multiplier: FloatArray | None
+    own: OwnProblems,
+    low: FloatArray,
+    high: FloatArray,
+    multiplier: FloatArray | None,
+    rounds: int = _ROUNDS,
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Shrink boxes around all points that answer themselves; bounds, and which are not empty."""
     full = np.ones(len(own), dtype=bool)
-    for _ in range(60):
+    for _ in range(rounds):
         a_low, a_high, x_low, x_high = own.coefficient_bounds(low, high)
         least = own.answer(a_low, x_high, multiplier)
         most = own.answer(a_high, x_low, multiplier)
@@ -221,13 +226,17 @@ def maximise_all(
         awkward = (multiplier > 0.0) & (own.coefficient_bounds(low, high)[0] <= 0.0).any(axis=1)
     everyone = np.arange(len(own))
     flat = is_concave(own, low, high, multiplier)
-    consider(everyone, climb(own, low, high, multiplier, starts))
+    rows = everyone if enough is None else everyone[flat]
+    if rows.size:
+        held = None if multiplier is None else multiplier[rows]
+        consider(rows, climb(own.take(rows), low[rows], high[rows], held, starts[rows]))
     owner = everyone[~flat & ~awkward]
-    for share in (0.0, 0.5, 1.0) if owner.size else ():
-        some, held = own.take(owner), None if multiplier is None else multiplier[owner]
-        start = low[owner] + share * (high[owner] - low[owner])
-        consider(owner, climb(some, bottom[owner], top[owner], held, start))
     low, high = low[owner], high[owner]
+    if enough is None and owner.size:
+        some, held = own.take(owner), None if multiplier is None else multiplier[owner]
+        for share in (0.0, 0.5, 1.0):
+            start = low + share * (high - low)
+            consider(owner, climb(some, bottom[owner], top[owner], held, start))
     for _ in range(_MAX_LEVELS):
         if not owner.size or owner.size > _MAX_BOXES:
             break
@@ -237,9 +246,24 @@ def maximise_all(
         if enough is not None:
             goal = np.where(record[owner] > enough[owner], np.inf, np.maximum(goal, enough[owner]))
         keep = bound > goal
-        owner, low, high, blur = owner[keep], low[keep], high[keep], blur[keep]
-        if not owner.size:
+        if not keep.any():
+            owner = owner[:0]
             break
+        owner, low, high, blur, some = (
+            owner[keep],
+            low[keep],
+            high[keep],
+            blur[keep],
+            some.take(keep),
+        )
+        held = None if held is None else held[keep]
+        flat = is_concave(some, low, high, held)
+        if flat.any():
+            rows, centre = owner[flat], 0.5 * (low + high)[flat]
+            held = None if multiplier is None else multiplier[rows]
+            found = climb(own.take(rows), low[flat], high[flat], held, centre)
+            consider(rows, climb(own.take(rows), bottom[rows], top[rows], held, found))
+            owner, low, high, blur = owner[~flat], low[~flat], high[~flat], blur[~flat]
         width = high - low
         column = np.where(width > 1e-13 * (1.0 + high), blur + 1e-9 * width, -1.0).argmax(axis=1)
         rows = np.arange(len(owner))
@@ -248,16 +272,9 @@ def maximise_all(
         upper_low[rows, column] = lower_high[rows, column] = middle
         owner = np.concatenate([owner, owner])
         low, high = np.concatenate([low, upper_low]), np.concatenate([lower_high, high])
-        some, held = own.take(owner), None if multiplier is None else multiplier[owner]
-        low, high, full = contract(some, low, high, held)
-        flat = is_concave(some, low, high, held) & full
-        if flat.any():
-            rows = owner[flat]
-            held = None if multiplier is None else multiplier[rows]
-            found = climb(own.take(rows), low[flat], high[flat], held, 0.5 * (low + high)[flat])
-            consider(rows, climb(own.take(rows), bottom[rows], top[rows], held, found))
-        left = full & ~flat
-        owner, low, high = owner[left], low[left], high[left]
+        held = None if multiplier is None else multiplier[owner]
+        low, high, full = contract(own.take(owner), low, high, held, _ROUNDS_PER_SPLIT)
+        owner, low, high = owner[full], low[full], high[full]
     exact = ~awkward
     exact[owner] = False
     return best, record, exact

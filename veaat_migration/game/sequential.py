@@ -14,7 +14,7 @@ from veaat_migration.game.own_optimum import maximise
 from veaat_migration.game.own_problem import OwnProblem, Vector
 from veaat_migration.game.replies import PriceBatch
 
-_MAX_ROUNDS = 400
+_FASTEST = 1e4
 
 
 def own_problem(batch: PriceBatch, demand: FloatArray, av: int) -> tuple[OwnProblem, float]:
@@ -84,22 +84,34 @@ def improve(batch: PriceBatch, demand: FloatArray, av: int, multiplier: float) -
     return gain(batch, demand, av) > noticeable
 
 
-def settle(batch: PriceBatch, demand: FloatArray) -> tuple[FloatArray, FloatArray, bool]:
-    """Sequential exact best responses from ``demand`` [i, j] until nothing moves.
+def settle(
+    batch: PriceBatch, demand: FloatArray, rounds: int
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Sequential exact best responses from ``demand`` [i, j] until nothing moves, or for a while.
+
+    Where two equilibria have just merged and vanished, responses creep past in one direction;
+    as long as they keep it, they are carried further and further.
 
     Returns:
         Demand, multipliers [i], and whether it came to rest.
     """
     game = batch.instance
     b, multiplier = demand.copy(), np.zeros(game.n_avs)
-    close = 1e-13 * (game.bandwidth_max + float(np.abs(game.offset).max()))
-    for _ in range(_MAX_ROUNDS):
-        change = 0.0
+    reach = game.bandwidth_max + float(np.abs(game.offset).max())
+    floor = np.where(game.offset > 0.0, 0.0, -game.offset + 1e-9 * reach)[:, None]
+    pace, heading = 0.0, np.zeros_like(b)
+    for _ in range(rounds):
+        before = b.copy()
         for i in range(game.n_avs):
             problem, limit = own_problem(batch, b, i)
             best, multiplier[i] = optimum(problem, limit)
-            change = max(change, float(np.abs(b[i] - best).max()))
             b[i] = best
-        if change <= close:
+        change = b - before
+        if float(np.abs(change).max()) <= 1e-13 * reach:
             return b, multiplier, True
+        along = float((change * heading).sum())
+        straight = along > 0.9 * np.sqrt(float((change**2).sum()) * float((heading**2).sum()))
+        pace = min(2.0 * pace + 1.0, _FASTEST) if straight else 0.0
+        heading = change
+        b = np.clip(b + pace * change, floor, game.bandwidth_max)
     return b, multiplier, False

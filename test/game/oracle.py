@@ -364,7 +364,7 @@ def _follower_gain(game: Any, p: Array, b: Array, i: int) -> float:
 def equilibrium(
     game: Any, first: Any, *, start: str = "low", turns: int = 60, points: int = 301
 ) -> tuple[Array, bool]:
-    """Leaders in turn at their best price from ``first`` [R]: where they end, and whether at rest."""
+    """Leaders in turn at their best price from ``first`` [R]: where, and whether at rest."""
     p = np.asarray(first, dtype=float).copy()
     for _ in range(turns):
         before = p.copy()

@@ -205,7 +205,7 @@ def check(game: GameInstance, solution: Solution) -> None:
     json.dumps(solution.to_mapping(), allow_nan=False)
 
 
-@settings(few, max_examples=30)
+@settings(few, max_examples=20)
 @given(wild())
 @example(GameInstance.create(satisfaction=[1.0], offset=[0.0], quality=[1.0], cost=[0.0],
                              price_max=1.0, bandwidth_max=1.0))  # fmt: skip
@@ -237,12 +237,14 @@ GOOD: dict[str, Any] = {
 }
 NAN, INF = float("nan"), float("inf")
 BAD: dict[str, list[Any]] = {
-    "satisfaction": [[], [0.0, 1.0], [-1.0, 1.0], [NAN, 1.0], [1.0, INF], "20", None, 3.0, [[1], [2, 3]]],
+    "satisfaction": [[], [0.0, 1.0], [-1.0, 1.0], [NAN, 1.0], [1.0, INF], "20", None, 3.0, [[1],
+         [2, 3]]],
     "offset": [[1.0, 2.0, 3.0], [NAN, 1.0], [-10.0, 1.0], ["a", 1.0], None, {}],
     "quality": [[], [0.0, 1.0], [1.0, -1.0], [1.0, NAN], None],
     "cost": [[-1.0, 2.0], [30.0, 2.0], [NAN, 2.0], [1.0, 2.0, 3.0], [[1.0, 2.0]] * 3, None],
     "social": [[[0.0, 0.1], [0.2, 0.0]], [[0.1, 0.0], [0.0, 0.1]], [0.1, 0.1], NAN, "x", np.eye(3)],
-    "service": [[[0.0, 0.1], [0.2, 0.0]], [[0.1, 0.0], [0.0, 0.1]], [[0.0, INF], [INF, 0.0]], [[0.0]]],
+    "service": [[[0.0, 0.1], [0.2, 0.0]], [[0.1, 0.0], [0.0, 0.1]], [[0.0, INF], [INF, 0.0]],
+         [[0.0]]],
     "price_max": [0.0, -1.0, NAN, INF, 2.5, None, "dear", [30.0, 40.0]],
     "bandwidth_max": [0.0, -1.0, NAN, INF, None, [10.0, 10.0]],
     "externality": ["", "sum", None, 3],
@@ -310,7 +312,8 @@ def test_a_missing_key_is_named(key: str) -> None:
 def accepted_or_refused(content: Any) -> None:
     try:
         game = instance_from_mapping(content)
-    except VeaatError as error:
-        assert len(str(error)) > 10
+    except VeaatError as refused:
+        words = str(refused)
     else:
-        assert isinstance(game, GameInstance)
+        words = f"a game of {game.n_avs} x {game.n_rsus}"
+    assert len(words.split()) > 2

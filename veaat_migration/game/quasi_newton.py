@@ -109,7 +109,7 @@ def local_prices(
             todo, now, p, b = todo[keep], now.take(keep), p[keep], b[keep]
             if not len(todo):
                 break
-            if not now.shared:
+            if not stack.shared:  # not now.shared: one game may be left of many
                 y_low, y_high = y_low[keep], y_high[keep]
     return Found(result, demand, converged, iterations)
 

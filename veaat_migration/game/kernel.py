@@ -25,6 +25,8 @@ DIRECT = 40
 _MAX_STEPS = 60
 _SLOW = 0.2
 """Newton takes over where plain replies shrink the error by less than this."""
+_FEW, _SLOW_OF_FEW = 16, 0.02
+"""The same for a few small cases, where a Newton step costs little more than a reply."""
 _CG_STEPS = 200
 _NEWTON_ACCURACY = 1e-6
 
@@ -215,6 +217,8 @@ def equilibria(cases: Cases, guess: Array, precision: float = 0.0) -> tuple[Arra
     scale = scale + 0.0 * error
     previous = xp.full_like(error, np.inf)
     result, converged, todo = reply, error < 0.0, None
+    few = len(cases) <= _FEW and stack.n_avs * stack.n_rsus <= DIRECT
+    patience = _SLOW_OF_FEW if few else _SLOW
     for _ in range(_MAX_STEPS):
         done = (error <= max(2e-15, precision) * scale) | (
             (error <= 1e-11 * scale) & (error >= 0.5 * previous)
@@ -232,7 +236,7 @@ def equilibria(cases: Cases, guess: Array, precision: float = 0.0) -> tuple[Arra
                 return result, converged
             now, b, reply = now.take(keep), b[keep], reply[keep]
             error, previous, scale = error[keep], previous[keep], scale[keep]
-        slow = bool((error > _SLOW * previous).any())
+        slow = bool((error > patience * previous).any())
         previous = error
         if slow:
             b, reply, error = _newton(now, b, reply, error)

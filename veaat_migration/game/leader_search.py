@@ -9,6 +9,7 @@ import numpy as np
 from veaat_migration.game.exploitability import LeaderGains, leader_gains
 from veaat_migration.game.followers import follower_equilibria
 from veaat_migration.game.instance import FloatArray
+from veaat_migration.game.leader import price_bounds
 from veaat_migration.game.local_search import Candidate, LocalSearch
 from veaat_migration.game.price_lines import OutOfTimeError, best_prices
 from veaat_migration.game.stack import is_large
@@ -78,6 +79,7 @@ def _take_turns(search: LocalSearch, best: Found, tolerance: float) -> Found:
     game = search.instance
     p, share, cycling = best.local.prices.copy(), 1.0, False
     history: list[FloatArray] = []
+    last = np.zeros_like(p)
     for _ in range(_MAX_TURNS):
         search.iterations += 1
         before = p.copy()
@@ -99,6 +101,15 @@ def _take_turns(search: LocalSearch, best: Found, tolerance: float) -> Found:
             best = now
         if best.gains.largest <= tolerance or search.late():
             break
+        move, ratio = p - before, 0.0
+        if last.any():
+            ratio = float((move @ last) / (last @ last))
+        if 0.05 < ratio < 0.9 and np.abs(move - ratio * last).max() <= 0.3 * np.abs(move).max():
+            # The moves shrink like a geometric series: go to its limit.
+            p = np.clip(p + ratio / (1.0 - ratio) * move, *price_bounds(game))
+            last, history = np.zeros_like(p), []
+            continue
+        last = move
         if any(close(p, other, 1e-3) for other in history):
             cycling, share, history = True, 0.5 * share, []
         history.append(p.copy())

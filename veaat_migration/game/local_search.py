@@ -88,7 +88,7 @@ class LocalSearch:
     def first(self) -> Candidate:
         """One local answer, from the first start that leads to one."""
         if self.stack is not None:
-            quick = self._quick(uncoupled_start(self.stack))[0]
+            quick = self._quick(uncoupled_start(self.stack), hasty=True)[0]
             quick = quick or next(self.quick(self.starts()), None)
             if quick is not None:
                 return quick
@@ -122,14 +122,14 @@ class LocalSearch:
         found = local_prices(self.stack, candidate.prices[None], free_at_cap=True, answer=answer)
         return _candidate(found, 0, proven=False) if found.converged[0] else None
 
-    def _quick(self, starts: FloatArray) -> list[Candidate | None]:
+    def _quick(self, starts: FloatArray, *, hasty: bool = False) -> list[Candidate | None]:
         """By the quasi-Newton method; None where it fails.
 
         Where the AVs' equilibrium is not provably unique at the end, the search is repeated with
         the one that :func:`follower_equilibria` chooses.
         """
         assert self.stack is not None
-        found = local_prices(self.stack, starts)
+        found = local_prices(self.stack, starts, hasty=hasty)
         self.iterations += int(found.iterations.sum())
         unique = provably_unique(Cases(self.stack, found.prices))
         result: list[Candidate | None] = [None] * len(starts)

@@ -33,10 +33,10 @@ _PATIENCE, _JUMPY = 12, 1e-4
 """Steps after which moves above this relative size are halved, as they may be a cycle."""
 _UPHILL = 0.1
 """Relative step where a payoff is not concave."""
-_LEAST_PRECISION = 1e-6
+_LEAST_PRECISION = 1e-3
 AT_CAP, _WIDEST_CAP = 1e-10, 1e-3
 """Relative distances from b_max at which an AV counts as having just reached it."""
-_CLOSE = 1e-6
+_CLOSE, _CLOSE_HASTY = 1e-6, 1e-4
 """Relative move from which one more step leads to the last digits."""
 _CLOSE_LARGE = 1e-5
 """For large games, whose slopes are approximate; payoffs then differ by about its square."""
@@ -60,6 +60,7 @@ def local_prices(
     stack: GameStack,
     prices: Array,
     *,
+    hasty: bool = False,
     free_at_cap: bool = False,
     answer: Callable[[Array], Array] | None = None,
 ) -> Found:
@@ -71,6 +72,7 @@ def local_prices(
     Args:
         stack: the games.
         prices: where to start.
+        hasty: stop at smooth equilibria with prices right to about eight digits.
         free_at_cap: see above.
         answer: the AVs' equilibrium [n, V, R] at prices [n, R], where it is not unique; without it
             whichever equilibrium is nearest to the one before.
@@ -90,7 +92,7 @@ def local_prices(
         b = equilibria(cases, b, precision)[0] if answer is None else answer(p)
         result[todo], demand[todo] = p, b
         totals = totals_of(cases, b, -margin if free_at_cap else margin)
-        move, size = _move(cases, totals, y_low, y_high)
+        move, size, pinned = _move(cases, totals, y_low, y_high)
         if step >= _PATIENCE:
             move = move * xp.where(size > _JUMPY, 0.5, 1.0)[:, None]
         y = xp.minimum(xp.maximum(1.0 / p + move, y_low), y_high)
@@ -99,7 +101,10 @@ def local_prices(
         # The error of a step is about its square; there is no use in answers more precise.
         precision = min(0.1 * float(xp.amin(size)) ** 2, _LEAST_PRECISION)
         margin = min(max(10.0 * float(xp.amax(size)) ** 2, AT_CAP), _WIDEST_CAP)
-        done = size <= (_CLOSE_LARGE if stack.large else _CLOSE)
+        limit = _CLOSE_LARGE if stack.large else _CLOSE
+        if hasty:
+            limit = xp.where(pinned, limit, _CLOSE_HASTY + 0.0 * size)
+        done = size <= limit
         if bool(done.any()):
             end = todo[done]
             last = Cases(now.take(done), p[done])
@@ -130,8 +135,10 @@ def uncoupled_start(stack: GameStack) -> Array:
     return 1.0 / y
 
 
-def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array, Array]:
-    """Change of y in this step [n, R], and its largest relative entry if it were alone [n].
+def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Change of y in this step, the largest relative change wished for, and who is at a kink.
+
+    Of shapes [n, R], [n] and [n]; the last says whether any leader is at a kink or its capacity.
 
     Leader j wants to move to where its first-order condition holds, or to a kink on the way
     there, or to its clearing price, whichever comes first, inside its bounds; Newton's step makes
@@ -156,6 +163,7 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     bend = xp.where(concave, bend, abs(condition) / (_UPHILL * y) + 1e-300)
     want, kink = _walk(cases, totals, condition, bend)
     jacobian = change / -bend[..., None]
+    pinned = xp.amax(kink, -1) >= 0
     if bool((kink >= 0).any()):
         jacobian = xp.where((kink >= 0)[..., None], totals.kink_rows(kink), jacobian)
     alone = ~concave & (kink < 0)
@@ -171,6 +179,7 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
         want = xp.where(full, room, want)
         jacobian = xp.where(full[..., None], load_change / slope[..., None], jacobian)
         alone = alone & ~full
+        pinned = pinned | full.any(-1)
     idle = totals.quantity <= 0.0
     want = xp.where(idle, (_MAX_RATIO - 1.0) * y, want)
     held = (y + want <= low) | (y + want >= high) | idle
@@ -182,7 +191,7 @@ def _move(cases: Cases, totals: Totals, low: Array, high: Array) -> tuple[Array,
     together = (step == step) & (xp.amax(abs(want) / y, -1) < _NEAR)[:, None]
     step = xp.where(together, step, want)
     step = xp.minimum(xp.maximum(step, (1.0 / _MAX_RATIO - 1.0) * y), (_MAX_RATIO - 1.0) * y)
-    return step, xp.amax(abs(want) / y, -1)
+    return step, xp.amax(abs(want) / y, -1), pinned
 
 
 def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[Array, Array]:

@@ -136,10 +136,10 @@ def city(n_avs: int, n_rsus: int) -> GameInstance:
     few = rng.random((n_avs, n_avs)) < 20.0 / n_avs
     return GameInstance.create(
         satisfaction=rng.uniform(15.0, 35.0, n_avs), offset=rng.uniform(0.5, 1.5, n_avs),
-        quality=rng.uniform(0.7, 1.3, n_rsus), cost=rng.uniform(1.5, 3.0, n_rsus),
+        quality=rng.uniform(0.7, 1.3, n_rsus), cost=rng.uniform(2.0, 4.0, n_rsus),
         social=symmetric(few * rng.uniform(0.0, 0.004, (n_avs, n_avs))),
         service=symmetric(near * rng.uniform(-0.002, 0.004, (n_rsus, n_rsus))),
-        price_max=30.0, bandwidth_max=30.0,
+        price_max=30.0, bandwidth_max=25.0,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ setup(
     packages=find_packages(include=["veaat_migration", "veaat_migration.*"]),
     package_data={"veaat_migration": ["py.typed"]},
     install_requires=requirements("runtime"),
-    extras_require={"dev": requirements("dev")},
+    extras_require={"dev": requirements("dev"), "torch": ["torch"]},
     entry_points={"console_scripts": ["veaat = veaat_migration.cli:main"]},
     zip_safe=False,
 )

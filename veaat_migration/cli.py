@@ -37,6 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 for an error the user can mend, 130 after Ctrl-C."""
     args = build_parser().parse_args(arguments)
+    # numpy is not imported yet. The matrices of a game are small: threads would only wait for
+    # each other, on a busy machine for many times as long as the work takes.
+    for library in ("OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         status: int = args.run(args)
         sys.stdout.flush()

@@ -1,8 +1,10 @@
 """Find the Stackelberg equilibrium of a game, and say how certain it is.
 
 FILE is a scenario (YAML) or a plain game instance (YAML or JSON) with the keys
-  V, R, delta[V], E[V] (or alpha[V] and T_th[V]), q[R], c[R] (or c[V][R]), zeta, eta,
-  p_max, b_max, delay (null or {D[V], s, T0, Tmax[V]}), externality (additive, multiplicative).
+  V, R, delta[V], E[V] (or alpha[V] and T_th[V]), q[R], c[R] (or c[V][R]),
+  zeta, eta (a number, a matrix, {pairs: [[i, k, value], ...]} or {total: sum per player}),
+  p_max, b_max, delay (null or {D[V], s, T0, Tmax[V]}), capacity (null, a number or [R]),
+  externality (additive, multiplicative).
 
 Prices are searched over their whole interval with the AVs re-equilibrated, so an answer always
 comes with its exploitability: what each player could still gain alone. The status says more:
@@ -12,6 +14,7 @@ comes with its exploitability: what each player could still gain alone. The stat
   cycling               best prices chase each other; the least exploitable ones are given
   not_converged         no equilibrium was found; the least exploitable prices are given
   unchecked             with --no-certificate: a local answer
+docs/equilibria.md shows games behind each of them.
 
 Exit status: 0 certified or certified_not_unique (or unchecked), 3 infeasible_followers,
 4 cycling, 5 not_converged, 2 an unusable file.
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "find the Stackelberg equilibrium of a game"
 
+MOST_AVS, MOST_RSUS = 40, 12
+"""Players up to which the demand of every AV is shown."""
 _EXIT = {"infeasible_followers": 3, "cycling": 4, "not_converged": 5}
 
 
@@ -46,8 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--time-limit", type=float, default=30.0, metavar="S",
-        help="stop a search that takes longer [s]; checking the result comes on top "
-        "(default: %(default)s)",
+        help="stop a search that takes longer [s]; checking the result may take half as long "
+        "again (default: %(default)s)",
     )  # fmt: skip
 
 
@@ -75,12 +80,12 @@ def format_solution(solution: Solution) -> str:
         f" in {solution.seconds * 1e3:.1f} ms, {solution.iterations} iterations"
     ]
     if gains is not None:
-        lines.append(f"largest gain of any player alone: {gains.largest:.1e} of its utility")
+        exact = "" if gains.leaders.exact else " (reactions through several RSUs left out)"
+        lines.append(f"largest gain of any player alone: {gains.largest:.1e} of its utility{exact}")
     proof = "unique" if solution.followers_unique else "not proven unique"
-    lines.append(
-        f"the AVs' answer to these prices is {proof}"
-        f" (uniqueness index {solution.uniqueness_index:.3g}, below 1 is proof)"
-    )
+    index = solution.uniqueness_index
+    shown = "" if index is None else f" (uniqueness index {index:.3g}, below 1 is proof)"
+    lines.append(f"the AVs' answer to these prices is {proof}{shown}")
     header = ["RSU", "price", "matching", "demand [MHz]", "utility", "could gain", "paper's price"]
     rows = [
         [
@@ -95,6 +100,28 @@ def format_solution(solution: Solution) -> str:
         for j in range(instance.n_rsus)
     ]
     lines += ["", *_table(header, rows)]
+    lines += ["", *_avs(solution)]
+    short = [j for j in range(instance.n_rsus) if solution.delivered_share[j] < 1.0]
+    if short:
+        listed = ", ".join(f"{j + 1} ({solution.delivered_share[j]:.1%})" for j in short)
+        lines += ["", f"RSUs that deliver only a share of the demand: {listed}"]
+    if solution.infeasible_followers:
+        listed = ", ".join(str(i) for i in solution.infeasible_followers)
+        lines += ["", f"AVs that miss their delay limit even at the largest demand: {listed}"]
+    for number, other in enumerate(solution.other_equilibria, 1):
+        prices = ", ".join(f"{p:.4f}" for p in other.prices)
+        lines += ["", f"another equilibrium ({number}): prices {prices}"]
+    return "\n".join(lines)
+
+
+def _avs(solution: Solution) -> list[str]:
+    """A table of all AVs, or a line about them where they are many."""
+    instance, gains = solution.instance, solution.exploitability
+    if instance.n_avs > MOST_AVS or instance.n_rsus > MOST_RSUS:
+        utility = solution.follower_utilities
+        spread = f"{utility.min():.4f} to {utility.max():.4f}, mean {utility.mean():.4f}"
+        gain = "" if gains is None else f", could gain at most {gains.followers.max():.1e}"
+        return [f"utility of the AVs: {spread}{gain} (--json prints all)"]
     header = ["AV", *(f"from RSU {j + 1} [MHz]" for j in range(instance.n_rsus))]
     header += ["utility", "could gain"]
     rows = [
@@ -106,14 +133,7 @@ def format_solution(solution: Solution) -> str:
         ]
         for i in range(instance.n_avs)
     ]
-    lines += ["", *_table(header, rows)]
-    if solution.infeasible_followers:
-        listed = ", ".join(str(i) for i in solution.infeasible_followers)
-        lines += ["", f"AVs that miss their delay limit even at the largest demand: {listed}"]
-    for number, other in enumerate(solution.other_equilibria, 1):
-        prices = ", ".join(f"{p:.4f}" for p in other.prices)
-        lines += ["", f"another equilibrium ({number}): prices {prices}"]
-    return "\n".join(lines)
+    return _table(header, rows)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:

@@ -31,7 +31,8 @@ TOLERANCE_LARGE = 1e-6
 TIME_LIMIT = 30.0
 """Default time for a search [s]; ordinary games need a thousandth of it."""
 _GRACE = 0.5
-_DISTINCT = 1e-5
+_DISTINCT, _FAR = 1e-5, 1e-2
+"""Relative differences from which prices count as others, and as more than their neighbours."""
 _SMALL, _FEW, _EXTRA = 60, 3, 0.5
 """V * R up to which the general search looks for further equilibria, from how many points, and
 about how long [s]."""
@@ -80,7 +81,7 @@ def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]
     """An equilibrium, or the least exploitable prices met, and further equilibria."""
     known: list[Found] = []
     starts = search.starts()
-    _try(search, search.quick(starts), known)
+    _try(search, search.quick(starts), known, tolerance)
     if known and not _good(known, tolerance) and not search.late():
         known.append(improve(search, min(known, key=_largest), tolerance))
     for start in starts[:GENERAL_STARTS]:
@@ -92,12 +93,12 @@ def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]
     best = min(known, key=lambda found: max(found.gains.largest, tolerance))
     if best.gains.largest <= tolerance:
         # A second peak of some payoff may belong to another equilibrium.
-        _try(search, search.quick(_peaks(best)), known)
+        _try(search, search.quick(_peaks(best)), known, tolerance)
         end = search.other_end(best.local)
-        _try(search, [] if end is None else [end], known)
+        _try(search, [] if end is None else [end], known, tolerance)
         best = replace(best, isolated=end is not None)
         if search.instance.n_avs * search.instance.n_rsus <= _SMALL:
-            _try(search, search.settle(_FEW, _EXTRA), known)
+            _try(search, search.settle(_FEW, _EXTRA), known, tolerance)
     others: list[Found] = []
     for found in known:
         if found.gains.largest <= tolerance and not any(_same(found, f) for f in [best, *others]):
@@ -105,12 +106,17 @@ def _find_all(search: LocalSearch, tolerance: float) -> tuple[Found, list[Found]
     return best, others
 
 
-def _try(search: LocalSearch, candidates: Iterable[Candidate], known: list[Found]) -> None:
+def _try(
+    search: LocalSearch, candidates: Iterable[Candidate], known: list[Found], tolerance: float
+) -> None:
     """Check candidates and add them to what is known."""
     for candidate in candidates:
         if known and search.late():
             return
-        if not any(close(candidate.prices, found.local.prices, _DISTINCT) for found in known):
+        # One more point of a continuum says all that there is to say.
+        enough = sum(found.gains.largest <= tolerance for found in known) > 1
+        share = _FAR if enough else _DISTINCT
+        if not any(close(candidate.prices, found.local.prices, share) for found in known):
             known.append(check(search, candidate))
 
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from veaat_migration.game.instance import FloatArray
 from veaat_migration.game.kernel import Cases
-from veaat_migration.game.line_search import IntArray, Samples
+from veaat_migration.game.line_search import IntArray, Samples, in_chunks
+from veaat_migration.game.payoff import payoff
 from veaat_migration.game.stack import GameStack
 
 _CHUNK = 2_000_000
@@ -50,11 +51,7 @@ class ColumnEvaluator:
     def __call__(self, rsus: IntArray, points: FloatArray) -> Samples:
         """Values, slopes by the price, and a number for the regime of each point."""
         size = max(1, _CHUNK // len(self.demand))
-        parts = [
-            self._evaluate(rsus[k : k + size], points[k : k + size])
-            for k in range(0, len(points), size)
-        ]
-        value, slope, regime = (np.concatenate(column) for column in zip(*parts, strict=True))
+        value, slope, regime = in_chunks(self._evaluate, size, rsus, points)
         return Samples(points, value, slope, regime[:, None])
 
     def _evaluate(
@@ -83,22 +80,17 @@ class ColumnEvaluator:
         quality = stack.quality[0, rsus]
         own = quality / points
         theta = own / (self.total - self.value[rsus] + own)
-        margin = points - stack.cost[0][:, rsus]
-        income = (demand * margin).sum(axis=0)
-        growth = (demand + response * margin).sum(axis=0)
-        value, slope = theta * income, theta * (growth - (1.0 - theta) / points * income)
+        result = payoff(
+            price=points,
+            theta=theta,
+            margin=points - stack.cost[0][:, rsus],
+            demand=demand,
+            response=response,
+            capacity=None if stack.capacity is None else stack.capacity[0, rsus],
+            axis=0,
+        )
         state = (demand >= cap).astype(np.int64) - (demand <= 0.0)
-        regime = self.weights @ state
-        if stack.capacity is not None:
-            sold = demand.sum(axis=0)
-            limit = stack.capacity[0, rsus]
-            rationed = theta * sold > limit
-            safe = np.where(rationed, sold, 1.0)
-            value = np.where(rationed, limit * income / safe, value)
-            sold_out = limit * (growth - income * response.sum(axis=0) / safe) / safe
-            slope = np.where(rationed, sold_out, slope)
-            regime = regime + rationed
-        return value, slope, regime
+        return result.value, result.slope, self.weights @ state + result.rationed
 
     def _settle(self, net: FloatArray, echo: FloatArray, demand: FloatArray) -> FloatArray:
         """The equilibrium at one RSU for every point."""

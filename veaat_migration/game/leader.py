@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from veaat_migration.game.capacity import delivered_share
 from veaat_migration.game.followers import FollowerEquilibria, Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.line_search import LineMaximum, Samples, global_maximum
+from veaat_migration.game.payoff import payoff
 
 _GRID = 33
 PRICE_FLOOR = 1e-6
@@ -49,26 +49,23 @@ def payoffs(
     demand, theta, p = followers.demand, followers.batch.theta, followers.batch.prices
     reply = followers.reply()
     response = followers.batch.sensitivity(demand, reply)
-    margin = p[:, None, :] - instance.cost
-    income = (demand * margin).sum(axis=1)
-    own = np.einsum("nijj->nij", response)
-    growth = (demand + own * margin).sum(axis=1)
-    profit = theta * income
-    slope = theta * (growth - (1.0 - theta) / p * income)
+    result = payoff(
+        price=p,
+        theta=theta,
+        margin=p[:, None, :] - instance.cost,
+        demand=demand,
+        response=np.einsum("nijj->nij", response),
+        capacity=instance.capacity,
+        axis=1,
+    )
     state = np.where(reply.flexibility > 0.0, 0, np.where(demand > 0.0, 1, -1))
     signature = state.reshape(len(p), -1)
     if reply.pull is not None:
         binding = (reply.multiplier > 0.0).astype(np.int64)
         signature = np.concatenate([signature, binding], axis=1)
     if instance.capacity is not None:
-        share = delivered_share(instance, theta, demand)
-        rationed = share < 1.0
-        # A rationed RSU sells its capacity whatever it asks: U_j = C_j (mean margin).
-        total = np.where(rationed, demand.sum(axis=1), 1.0)
-        sold_out = instance.capacity * (growth - income * own.sum(axis=1) / total) / total
-        profit, slope = share * profit, np.where(rationed, sold_out, slope)
-        signature = np.concatenate([signature, rationed.astype(np.int64)], axis=1)
-    return Payoffs(followers, profit, slope, signature.astype(np.int8))
+        signature = np.concatenate([signature, result.rationed.astype(np.int64)], axis=1)
+    return Payoffs(followers, result.value, result.slope, signature.astype(np.int8))
 
 
 def best_price(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +143,17 @@ def global_maxima(
         for known, done in zip(samples, complete, strict=True)
         if known is not None
     ]
+
+
+def in_chunks(
+    evaluate: Callable[..., tuple[FloatArray, FloatArray, IntArray]], size: int, *points: Any
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Evaluate ``size`` points at a time, so that what lies between need not fit in memory."""
+    parts = [
+        evaluate(*(part[k : k + size] for part in points)) for k in range(0, len(points[0]), size)
+    ]
+    value, slope, regime = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return value, slope, regime
 
 
 def _evaluate_round(

@@ -20,7 +20,7 @@ from veaat_migration.game.kernel import Cases
 from veaat_migration.game.leader import price_bounds
 from veaat_migration.game.price_search import local_equilibrium
 from veaat_migration.game.quasi_newton import Found, local_prices, uncoupled_start
-from veaat_migration.game.stack import GameStack, covers, stack_games
+from veaat_migration.game.stack import GameStack, covers, is_large, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
 _MORE_STARTS = 2000
@@ -77,7 +77,9 @@ class LocalSearch:
         """The uncoupled closed form, cheap, dear, the paper's approximation, and random, [n, R]."""
         game = self.instance
         low, high = price_bounds(game)
-        points = [uncoupled_prices(game), 1.05 * low, high, paper_closed_form(game)]
+        points = [uncoupled_prices(game), 1.05 * low, high]
+        if not is_large(game):
+            points.append(paper_closed_form(game))
         more = 0
         if self.stack is not None:
             more = min(_MORE_STARTS // (game.n_avs * game.n_rsus), _MOST_STARTS)

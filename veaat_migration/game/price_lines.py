@@ -12,7 +12,6 @@ from math import inf
 
 import numpy as np
 
-from veaat_migration.game.capacity import delivered_share
 from veaat_migration.game.followers import Start, follower_equilibria
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases, equilibria
@@ -24,7 +23,9 @@ from veaat_migration.game.line_search import (
     LineMaximum,
     Samples,
     global_maxima,
+    in_chunks,
 )
+from veaat_migration.game.payoff import payoff
 from veaat_migration.game.stack import GameStack, covers, is_large, stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
@@ -92,18 +93,14 @@ class _Evaluator:
         if covers(instance) and start == "low":
             self.stack = stack_games([instance])
         self.demand = demand
-        count = 2 * instance.n_avs * (instance.n_rsus + 1) + instance.n_rsus
+        count = instance.n_avs * (instance.n_rsus + 1)
         # Sums of random whole numbers tell regimes apart without keeping them.
         self._hash = np.random.default_rng(1).integers(1, 2**62, size=count)
 
     def __call__(self, rsus: IntArray, points: FloatArray) -> Samples:
         """Values, slopes by the price, and a number for the regime of each point."""
         size = max(1, _CHUNK // self.demand.size)
-        parts = [
-            self._evaluate(rsus[k : k + size], points[k : k + size])
-            for k in range(0, len(points), size)
-        ]
-        value, slope, regime = (np.concatenate(column) for column in zip(*parts, strict=True))
+        value, slope, regime = in_chunks(self._evaluate, size, rsus, points)
         return Samples(points, value, slope, regime[:, None])
 
     def _evaluate(
@@ -140,46 +137,37 @@ class _Evaluator:
         response = cases.response(demand, rsus)[rows, :, rsus]  # by y = 1 / p
         own, price = demand[rows, :, rsus], cases.prices[rows, rsus]
         theta, cost = cases.theta[rows, rsus], game.cost.T[rsus]
-        margin = price[:, None] - cost
-        income = (own * margin).sum(axis=1)
-        growth = (own - response * margin / price[:, None] ** 2).sum(axis=1)
-        value, slope = theta * income, theta * (growth - (1.0 - theta) / price * income)
+        result = payoff(
+            price=price,
+            theta=theta,
+            margin=price[:, None] - cost,
+            demand=own,
+            response=-response / price[:, None] ** 2,
+            capacity=None if game.capacity is None else game.capacity[rsus],
+            axis=1,
+        )
         state = (demand >= game.bandwidth_max).astype(np.int64) - (demand <= 0.0)
         regime = state.reshape(len(rsus), -1) @ self._hash[: game.n_avs * game.n_rsus]
-        if game.capacity is not None:
-            share = delivered_share(game, cases.theta, demand)
-            rationed = share[rows, rsus] < 1.0
-            total = np.where(rationed, own.sum(axis=1), 1.0)
-            change = -response.sum(axis=1) / price**2
-            sold_out = game.capacity[rsus] * (growth - income * change / total) / total
-            value = share[rows, rsus] * value
-            slope = np.where(rationed, sold_out, slope)
-            regime = regime + (share < 1.0) @ self._hash[-game.n_rsus :]
-        return value, slope, regime
+        return result.value, result.slope, regime + result.rationed
 
     def _carefully(
         self, vectors: FloatArray, rsus: IntArray
     ) -> tuple[FloatArray, FloatArray, IntArray]:
-        parts = []
-        for k in range(0, len(rsus), _CAREFUL_CHUNK):
-            if time.perf_counter() > self.give_up:
-                raise OutOfTimeError
-            parts.append(
-                self._careful_part(vectors[k:][:_CAREFUL_CHUNK], rsus[k:][:_CAREFUL_CHUNK])
-            )
-        value, slope, regime = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return value, slope, regime
+        return in_chunks(self._careful_part, _CAREFUL_CHUNK, vectors, rsus)
 
     def _careful_part(
         self, vectors: FloatArray, rsus: IntArray
     ) -> tuple[FloatArray, FloatArray, IntArray]:
+        if time.perf_counter() > self.give_up:
+            raise OutOfTimeError
         game = self.instance
         result = payoffs(game, vectors, self.start)
         rows = np.arange(len(rsus))
         signature = result.signature.astype(np.int64)
-        regime = signature @ self._hash[: signature.shape[1]]
+        rationed = np.zeros(len(rsus), dtype=np.int64)
         if game.capacity is not None:
-            r = game.n_rsus
-            regime = signature[:, :-r] @ self._hash[: signature.shape[1] - r]
-            regime = regime + signature[:, -r:] @ self._hash[-r:]
+            # Only the own capacity makes a difference to a leader.
+            rationed = signature[rows, rsus - game.n_rsus]
+            signature = signature[:, : -game.n_rsus]
+        regime = signature @ self._hash[: signature.shape[1]] + rationed
         return result.profit[rows, rsus], result.slope[rows, rsus], regime

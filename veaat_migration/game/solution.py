@@ -93,6 +93,7 @@ class Solution:
                 "rsu_abs": _finite(gains.leaders.absolute),
                 "av_abs": gains.followers.tolist(),
                 "max_rel": _or_none(gains.largest),
+                "exact": gains.leaders.exact,
             },
             "uniqueness_index": _or_none(self.uniqueness_index),
             "followers_unique": self.followers_unique,

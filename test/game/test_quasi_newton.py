@@ -188,9 +188,7 @@ def test_answers_may_come_from_elsewhere() -> None:
     found = local_prices(stack, starts, answer=answer)
     assert found.converged.all()
     assert max(asked) == 2
-    assert found.prices == pytest.approx(
-        np.repeat(found_from(game).prices, 2, axis=0), rel=1e-9
-    )
+    assert found.prices == pytest.approx(np.repeat(found_from(game).prices, 2, axis=0), rel=1e-9)
 
 
 def test_many_games_side_by_side_are_each_solved() -> None:

@@ -10,10 +10,8 @@ import pytest
 
 from veaat_migration.game.equilibrium import solve
 from veaat_migration.game.instance import GameInstance
-from veaat_migration.game.kernel import Cases
 from veaat_migration.game.solution import Solution
-from veaat_migration.game.stack import is_large, stack_games
-from veaat_migration.game.uniqueness import provably_unique
+from veaat_migration.game.stack import is_large
 
 
 def cyclic(n_avs: int, n_rsus: int, coupling: float, b_max: float = 10.0) -> GameInstance:
@@ -51,11 +49,10 @@ def assert_plain(solution: Solution) -> None:
 
 
 @pytest.mark.slow
-def test_a_rugged_game_ends_in_time() -> None:
-    game = cyclic(3, 8, 0.02)
-    prices = np.linspace(3.0, 8.0, 11)[:, None] * np.ones(8)
-    assert not provably_unique(Cases(stack_games([game]), prices)).all()
-    solution, seconds = timed(game, 2.0)
+@pytest.mark.parametrize("coupling", [0.02, 0.03])
+def test_a_rugged_game_ends_in_time(coupling: float) -> None:
+    """Where the quick search fails and every reply of the general one takes long."""
+    solution, seconds = timed(cyclic(3, 8, coupling), 2.0)
     assert seconds <= 8.0  # about four on an idle machine
     assert solution.status.value in {
         "not_converged", "cycling", "certified", "certified_not_unique"
@@ -64,7 +61,7 @@ def test_a_rugged_game_ends_in_time() -> None:
 
 
 def test_hardly_any_time_still_gives_an_honest_answer() -> None:
-    solution, seconds = timed(cyclic(3, 4, 0.03), 0.05)
+    solution, seconds = timed(cyclic(3, 8, 0.03), 0.05)
     assert seconds <= 5.0
     assert_plain(solution)
 

@@ -150,8 +150,9 @@ def test_the_margin_decides_who_counts_as_held() -> None:
     cases, demand = at(stack, np.array([[1.0 / x, 1.0 / x]]))
     assert not exact_totals(cases, demand).regime.capped[0, 0].any()
     assert exact_totals(cases, demand, 1e-5).regime.capped[0, 0].all()
-    assert exact_totals(cases, demand, 1e-5).quantity_slope[0, 0, 0] < (
-        exact_totals(cases, demand).quantity_slope[0, 0, 0]
+    assert (
+        exact_totals(cases, demand, 1e-5).quantity_slope[0, 0, 0]
+        < (exact_totals(cases, demand).quantity_slope[0, 0, 0])
     )
     x = float(game.satisfaction[0] / (5.0 * (1.0 + 1e-6) + game.offset[0]))  # just beyond
     cases, demand = at(stack, np.array([[1.0 / x, 1.0 / x]]))

@@ -121,7 +121,13 @@ class LocalSearch:
         if self.stack is None or self.stack.large or not _touches_cap(self.stack, candidate):
             return candidate
         answer = None if candidate.followers_unique else self._answer
-        found = local_prices(self.stack, candidate.prices[None], free_at_cap=True, answer=answer)
+        found = local_prices(
+            self.stack,
+            candidate.prices[None],
+            free_at_cap=True,
+            answer=answer,
+            deadline=self.deadline,
+        )
         return _candidate(found, 0, proven=False) if found.converged[0] else None
 
     def _quick(self, starts: FloatArray, *, hasty: bool = False) -> list[Candidate | None]:
@@ -131,7 +137,7 @@ class LocalSearch:
         the one that :func:`follower_equilibria` chooses.
         """
         assert self.stack is not None
-        found = local_prices(self.stack, starts, hasty=hasty)
+        found = local_prices(self.stack, starts, hasty=hasty, deadline=self.deadline)
         self.iterations += int(found.iterations.sum())
         unique = provably_unique(Cases(self.stack, found.prices))
         result: list[Candidate | None] = [None] * len(starts)
@@ -143,7 +149,9 @@ class LocalSearch:
             for k in np.nonzero(found.converged & ~unique)[0]:
                 result[k] = _candidate(found, int(k), proven=False)
         elif again.size:
-            found = local_prices(self.stack, starts[again], answer=self._answer)
+            found = local_prices(
+                self.stack, starts[again], answer=self._answer, deadline=self.deadline
+            )
             self.iterations += int(found.iterations.sum())
             for k in np.nonzero(found.converged)[0]:
                 result[again[k]] = _candidate(found, int(k), proven=False)
@@ -164,7 +172,7 @@ class LocalSearch:
     def general(self, prices: FloatArray, deadline: float = inf) -> Candidate:
         """The local answer that ``prices`` [R] lead to, by whatever it takes (not if large)."""
         if self.stack is not None and self.stack.large:
-            found = local_prices(self.stack, prices[None])
+            found = local_prices(self.stack, prices[None], deadline=self.deadline)
             return replace(_candidate(found, 0, proven=False), converged=bool(found.converged[0]))
         local = local_equilibrium(self.instance, prices, self.start, min(deadline, self.deadline))
         self.iterations += local.iterations

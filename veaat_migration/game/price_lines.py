@@ -65,9 +65,13 @@ def best_prices(
     leaders = np.arange(instance.n_rsus) if rsus is None else np.asarray(rsus)
     grids = [price_grid(instance, prices, int(j), demand) for j in leaders]
     scale = 1e-9 * float(instance.satisfaction.sum())
-    return global_maxima(
-        lambda lines, points: evaluator(leaders[lines], points), grids, scale=scale
-    )
+
+    def evaluate(lines: IntArray, points: FloatArray) -> Samples:
+        if time.perf_counter() > give_up:
+            raise OutOfTimeError
+        return evaluator(leaders[lines], points)
+
+    return global_maxima(evaluate, grids, scale=scale)
 
 
 class OutOfTimeError(Exception):

@@ -122,6 +122,8 @@ def _replies_in_turn(
         before, gains, moves = p.copy(), np.zeros(n_rsus), np.zeros(n_rsus)
         kinks: Kinks = [None] * n_rsus
         for j in range(n_rsus):
+            if time.perf_counter() > deadline:  # one leader of a rugged game may take a second
+                return LocalPrices(best, False, iteration)
             found = best_price(
                 instance, p, j, start=start, around=float(radius[j]), thorough=False,
                 guess=guess, tolerance=tolerance,

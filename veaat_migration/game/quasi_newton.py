@@ -12,8 +12,10 @@ A leader may also be held by a bound of its price or by its capacity (the cleari
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -63,6 +65,7 @@ def local_prices(
     hasty: bool = False,
     free_at_cap: bool = False,
     answer: Callable[[Array], Array] | None = None,
+    deadline: float = inf,
 ) -> Found:
     """Prices from which no leader gains by a small change, near ``prices`` [n, R].
 
@@ -76,6 +79,7 @@ def local_prices(
         free_at_cap: see above.
         answer: the AVs' equilibrium [n, V, R] at prices [n, R], where it is not unique; without it
             whichever equilibrium is nearest to the one before.
+        deadline: time [s of time.perf_counter] after which no further step is taken.
     """
     xp = functions(prices)
     y_low, y_high = 1.0 / stack.price_high, 1.0 / stack.price_low
@@ -116,6 +120,9 @@ def local_prices(
                 break
             if not stack.shared:  # not now.shared: one game may be left of many
                 y_low, y_high = y_low[keep], y_high[keep]
+        if time.perf_counter() > deadline:
+            iterations[todo] = step
+            break
     return Found(result, demand, converged, iterations)
 
 

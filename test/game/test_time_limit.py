@@ -53,7 +53,7 @@ def assert_plain(solution: Solution) -> None:
 def test_a_rugged_game_ends_in_time(coupling: float) -> None:
     """Where the quick search fails and every reply of the general one takes long."""
     solution, seconds = timed(cyclic(3, 8, coupling), 2.0)
-    assert seconds <= 8.0  # about four on an idle machine
+    assert seconds <= 20.0  # about four on an idle machine, not minutes
     assert solution.status.value in {
         "not_converged", "cycling", "certified", "certified_not_unique"
     }  # fmt: skip
@@ -62,7 +62,7 @@ def test_a_rugged_game_ends_in_time(coupling: float) -> None:
 
 def test_hardly_any_time_still_gives_an_honest_answer() -> None:
     solution, seconds = timed(cyclic(3, 8, 0.03), 0.05)
-    assert seconds <= 5.0
+    assert seconds <= 15.0
     assert_plain(solution)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from collection import CASES, base
@@ -189,6 +191,18 @@ def test_answers_may_come_from_elsewhere() -> None:
     assert found.converged.all()
     assert max(asked) == 2
     assert found.prices == pytest.approx(np.repeat(found_from(game).prices, 2, axis=0), rel=1e-9)
+
+
+def test_no_step_is_taken_after_the_deadline() -> None:
+    stack = stack_games([base_case()])
+    start = uncoupled_start(stack)
+    found = local_prices(stack, start, deadline=time.perf_counter())
+    assert found.iterations.tolist() == [1]
+    assert not found.converged.any()
+    assert (found.prices == start).all()
+    careful = follower_equilibria(base_case(), start).demand
+    assert found.demand == pytest.approx(careful, abs=0.1)
+    assert local_prices(stack, start, deadline=time.perf_counter() + 60.0).converged.all()
 
 
 def test_many_games_side_by_side_are_each_solved() -> None:

@@ -17,7 +17,7 @@ from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.kernel import Cases
 from veaat_migration.game.large_lines import ColumnEvaluator
 from veaat_migration.game.line_search import IntArray
-from veaat_migration.game.price_lines import _Evaluator
+from veaat_migration.game.price_lines import OutOfTimeError, _Evaluator, best_prices
 from veaat_migration.game.quasi_newton import local_prices, uncoupled_start
 from veaat_migration.game.stack import is_large, stack_games
 
@@ -141,6 +141,21 @@ def city(n_avs: int, n_rsus: int) -> GameInstance:
         service=symmetric(near * rng.uniform(-0.002, 0.004, (n_rsus, n_rsus))),
         price_max=30.0, bandwidth_max=25.0,
     )  # fmt: skip
+
+
+def test_size_alone_decides_what_is_large() -> None:
+    for game, large in ((city(300, 90), True), (city(240, 90), False), (middling(), False)):
+        assert is_large(game) is large
+        assert stack_games([game]).large is large
+
+
+def test_the_clock_is_looked_at_in_large_games(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_module, "_LARGE", 1)
+    game = middling()
+    prices, demand = at_rest(game)
+    with pytest.raises(OutOfTimeError):
+        best_prices(game, prices, demand=demand, give_up=time.perf_counter())
+    assert len(best_prices(game, prices, demand=demand)) == 10
 
 
 @pytest.mark.slow

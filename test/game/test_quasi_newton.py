@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from collection import CASES, base
@@ -45,19 +47,17 @@ def pinned_leaders(game: GameInstance, found: Found) -> FloatArray:
 def assert_at_rest(game: GameInstance, found: Found) -> None:
     """The first-order condition, with the one-sided slopes at kinks and bounds.
 
-    Where other leaders' AVs just reach b_max a payoff may bend upward: the condition then holds
-    on the side on which they count as held or as free.
+    Where other leaders' AVs just reach b_max a payoff may bend upward a little: the condition then
+    holds for the AVs as they are, held or free, not as a step to either side makes them.
     """
     assert found.converged.all()
     prices, pinned = found.prices[0], pinned_leaders(game, found)
     left, right = slopes(game, prices, -1e-6), slopes(game, prices, 1e-6)
     lowest = prices <= np.maximum(game.price_min, 1e-6 * game.price_max) * (1.0 + 1e-9)
     highest = prices >= game.price_max * (1.0 - 1e-9)
-    falls, rises = (left < -1e-4) & ~lowest, (right > 1e-4) & ~highest
-    assert not (falls | rises)[pinned].any()
-    if pinned.any():
-        falls, rises = falls & (np.abs(right) > 1e-4), rises & (np.abs(left) > 1e-4)
-    assert not (falls | rises).any()
+    tolerance = np.where(pinned | (not pinned.any()), 1e-4, 5e-3)
+    assert ((left >= -tolerance) | lowest).all()
+    assert ((right <= tolerance) | highest).all()
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,18 @@ def test_answers_may_come_from_elsewhere() -> None:
     assert found.converged.all()
     assert max(asked) == 2
     assert found.prices == pytest.approx(np.repeat(found_from(game).prices, 2, axis=0), rel=1e-9)
+
+
+def test_no_step_is_taken_after_the_deadline() -> None:
+    stack = stack_games([base_case()])
+    start = uncoupled_start(stack)
+    found = local_prices(stack, start, deadline=time.perf_counter())
+    assert found.iterations.tolist() == [1]
+    assert not found.converged.any()
+    assert (found.prices == start).all()
+    careful = follower_equilibria(base_case(), start).demand
+    assert found.demand == pytest.approx(careful, abs=0.1)
+    assert local_prices(stack, start, deadline=time.perf_counter() + 60.0).converged.all()
 
 
 def test_many_games_side_by_side_are_each_solved() -> None:

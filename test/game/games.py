@@ -77,6 +77,7 @@ def with_changes(game: GameInstance, **changes: object) -> GameInstance:
         "bandwidth_max": game.bandwidth_max,
         "delay": game.delay,
         "externality": game.externality,
+        "capacity": game.capacity,
     }
     return GameInstance.create(**(fields | changes))  # type: ignore[arg-type]
 

@@ -38,7 +38,7 @@ class BatchSolution:
     follower_utilities: FloatArray
     """[B, V]"""
     converged: npt.NDArray[np.bool_]
-    """Whether no leader gains by a small change of its price, [B]"""
+    """Whether the leaders' conditions came to rest, [B]; at shared kinks some may still gain"""
     followers_unique: npt.NDArray[np.bool_]
     """Whether the AVs' equilibrium at these prices is proven unique, [B]"""
 
@@ -47,7 +47,7 @@ def solve_batch(games: Sequence[GameInstance] | GameStack, *, device: Any = None
     """Solve many games of one shape at once, each from the uncoupled closed form.
 
     The answers are local and not certified: ``converged`` says where no leader gains by a small
-    change of its price. Games with a delay constraint or multiplicative couplings are solved one
+    change of its price (but for tiny gains at kinks that several leaders share). Games with a delay constraint or multiplicative couplings are solved one
     after the other.
 
     Args:

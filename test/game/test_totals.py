@@ -138,9 +138,9 @@ def test_weights_tell_what_one_avs_demand_adds(name: str) -> None:
                     b = cases.stack.satisfaction / cases.net_price(b) - offset
                 sides.append(b)
             moved = (sides[0] - sides[1])[:, :, j] / 2e-5
-            assert totals.weight[0][:, i, j] == pytest.approx(moved.sum(axis=1), rel=1e-6)
+            assert totals.weights()[0][:, i, j] == pytest.approx(moved.sum(axis=1), rel=1e-6)
             costs = (moved * game.cost[:, j]).sum(axis=1)
-            assert totals.weight[1][:, i, j] == pytest.approx(costs, rel=1e-6)
+            assert totals.weights()[1][:, i, j] == pytest.approx(costs, rel=1e-6)
 
 
 def test_the_margin_decides_who_counts_as_held() -> None:
@@ -196,8 +196,8 @@ def test_approximate_totals_are_close_to_exact_ones(game: GameInstance) -> None:
     across = np.abs(rough.quantity_slope - right.quantity_slope).max()
     assert across <= 1e-2 * np.abs(right.quantity_slope).max()
     assert rough.own_pull == pytest.approx(right.own_pull, rel=1e-2)
-    assert rough.weight[0] == pytest.approx(right.weight[0], rel=1e-2)
-    assert rough.weight[1] == pytest.approx(right.weight[1], rel=0.05)
+    assert rough.weights()[0] == pytest.approx(right.weights()[0], rel=1e-2)
+    assert rough.weights()[1] == pytest.approx(right.weights()[1], rel=0.05)
     kink = np.zeros((len(demand), weak.n_rsus), dtype=int)
     assert rough.kink_rows(kink) == pytest.approx(right.kink_rows(kink), abs=1e-2)
     change = 1e-3 / cases.prices

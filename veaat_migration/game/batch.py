@@ -47,8 +47,8 @@ def solve_batch(games: Sequence[GameInstance] | GameStack, *, device: Any = None
     """Solve many games of one shape at once, each from the uncoupled closed form.
 
     The answers are local and not certified: ``converged`` says where no leader gains by a small
-    change of its price (but for tiny gains at kinks that several leaders share). Games with a delay constraint or multiplicative couplings are solved one
-    after the other.
+    change of its price (but for tiny gains at kinks that several leaders share). Games with a
+    delay constraint or multiplicative couplings are solved one after the other.
 
     Args:
         games: B games with the same numbers of AVs and RSUs, all with capacities or none; or

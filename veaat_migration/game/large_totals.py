@@ -76,7 +76,7 @@ def approximate_totals(cases: Cases, demand: Array, margin: float = 0.0) -> Tota
         regime=state,
         kink_rows=kink_rows,
         own_pull=own_pull,
-        weight=(weight, stack.cost * weight),
+        weights=lambda: (weight, stack.cost * weight),
     )
 
 

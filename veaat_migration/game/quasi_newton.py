@@ -28,7 +28,7 @@ from veaat_migration.game.totals import Totals, diagonal, exact_totals
 _MAX_STEPS = 40
 _MAX_RATIO = 1.5
 """Prices change by at most this factor in a step."""
-_START_STEPS = 8
+_START_STEPS = 5
 _NEAR = 0.3
 """Relative moves from which leaders move on their own, since Newton's steps may go astray."""
 _PATIENCE, _JUMPY = 12, 1e-4
@@ -213,6 +213,10 @@ def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[
     size = abs(condition)
     smooth = condition / bend
     none = 0 * xp.argmax(totals.regime.root, 1) - 1
+    root = totals.regime.root
+    reach = abs(smooth)[:, None, :] * totals.own_pull
+    if bool(((root - reach > 0.0) & (root + reach < stack.cap)).all()):
+        return smooth, none
     up = (condition > 0.0)[:, None, :]
     capped, dropped = totals.regime.capped, totals.regime.dropped
     free = ~(capped | dropped)
@@ -220,7 +224,7 @@ def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[
     relevant = (free | (dropped & up) | (capped & ~up)) & (totals.own_pull > 0.0)
     bound = xp.where(to_cap, stack.cap, 0.0 * stack.cap)
     pull = xp.where(relevant, totals.own_pull, 1.0)
-    away = (bound - totals.regime.root) / pull
+    away = (bound - root) / pull
     # An AV counted as held or free a little beyond its bound is met at once, but lies behind.
     distance = xp.where(up, away, -away)
     distance = xp.where(relevant, xp.clip(distance, 0.0, None), np.inf)
@@ -228,7 +232,8 @@ def _walk(cases: Cases, totals: Totals, condition: Array, bend: Array) -> tuple[
         return smooth, none
     y = 1.0 / cases.prices
     total = (stack.quality * y).sum(-1)[:, None, None]
-    gain = totals.weight[0] - y[:, None, :] * totals.weight[1]
+    quantity, cost = totals.weights()
+    gain = quantity - y[:, None, :] * cost
     jump = xp.where(to_cap, -1.0, 1.0) * relevant * total * totals.own_pull * gain
     # An AV that comes free is also answered by the others, one that is held is so no longer.
     echo = xp.clip(1.0 - cases.echo(totals.regime.bent), 0.05, None)

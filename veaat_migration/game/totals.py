@@ -60,7 +60,7 @@ class Totals:
     """Derivatives of root_ij by y_l relative to that by y_j, [n, j, l], with i given by [n, R]"""
     own_pull: Array
     """d root_ij / dy_j, [n, V, R]"""
-    weight: tuple[Array, Array]
+    weights: Callable[[], tuple[Array, Array]]
     """Change of Q_j and of K_j per unit of own demand of one AV, others reacting, [n, V, R]"""
 
 
@@ -97,18 +97,18 @@ def exact_totals(cases: Cases, demand: Array, margin: float = 0.0) -> Totals:
         cost_slope = (response * stack.cost[:, None]).sum(2).swapaxes(1, 2)
         cost_bend = _bend(cases, demand, response, adjoints[:, r:])
     pull = response
-    weights = own_columns(adjoints[:, :r]), own_columns(adjoints[:, -r:])
     if bool(held.any()):
+        # What AVs at a bound would do if they were free.
         changed = (bent * held)[:, None] * (right + cases.couple_each(solved))
         pull = response + changed[:, :r]
-        freed = theta * changed[:, r:]
-        weights = (
-            weights[0] + own_columns(freed[:, :r]),
-            weights[1] + own_columns(freed[:, -r:]),
-        )
-    weights = tuple(weight / bent for weight in weights)
-    if stack.equal_costs:
-        weights = weights[0], stack.cost * weights[0]
+        adjoints = adjoints + theta * changed[:, r:]
+
+    def weights() -> tuple[Array, Array]:
+        quantity = own_columns(adjoints[:, :r]) / bent
+        if stack.equal_costs:
+            return quantity, stack.cost * quantity
+        return quantity, own_columns(adjoints[:, r:]) / bent
+
     return Totals(
         quantity=demand.sum(1),
         cost=(stack.cost * demand).sum(1),
@@ -120,7 +120,7 @@ def exact_totals(cases: Cases, demand: Array, margin: float = 0.0) -> Totals:
         regime=state,
         kink_rows=lambda kink: _kink_rows(pull, kink),
         own_pull=own_columns(pull),
-        weight=weights,
+        weights=weights,
     )
 
 

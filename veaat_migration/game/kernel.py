@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from veaat_migration.game import tiny
 from veaat_migration.game.arrays import Array, count, functions, solve_equations, zeros
 from veaat_migration.game.stack import GameStack
 
@@ -211,6 +212,10 @@ def equilibria(cases: Cases, guess: Array, precision: float = 0.0) -> tuple[Arra
     """
     xp = functions(guess)
     stack = cases.stack
+    if len(cases) == 1 and stack.n_avs * stack.n_rsus <= tiny.LARGEST and xp is np:
+        demand = _settle_tiny(cases, guess, precision)
+        if demand is not None:
+            return demand, np.ones(1, dtype=bool)
     scale = (stack.cap + xp.amax(abs(stack.offset), 1)[:, None]).reshape(-1)
     now, b, reply = cases, guess, cases.reply(guess)
     error = _size(reply - b)
@@ -247,6 +252,23 @@ def equilibria(cases: Cases, guess: Array, precision: float = 0.0) -> tuple[Arra
         return reply, converged
     result[todo] = reply
     return result, converged
+
+
+def _settle_tiny(cases: Cases, guess: Array, precision: float) -> Array | None:
+    """The equilibrium of one very small case; None where plain replies are slow."""
+    stack, demand = cases.stack, guess[0].tolist()
+    cap = float(stack.cap[0, 0, 0])
+    settled = tiny.settle(
+        prices=cases.prices[0].tolist(),
+        pair=cases.pair[0].tolist(),
+        social=stack.social[0].tolist(),
+        satisfaction=stack.satisfaction[0, :, 0].tolist(),
+        offset=stack.offset[0, :, 0].tolist(),
+        cap=cap,
+        demand=demand,
+        precision=max(2e-15, precision) * cap,
+    )
+    return np.array([demand]) if settled else None
 
 
 def _newton(cases: Cases, demand: Array, reply: Array, error: Array) -> tuple[Array, Array, Array]:

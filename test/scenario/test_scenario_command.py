@@ -127,13 +127,20 @@ def test_every_action_explains_itself(action: str, capsys: pytest.CaptureFixture
     assert len(capsys.readouterr().out.splitlines()) >= 4
 
 
-def test_a_real_trace_gives_twelve_avs_and_four_rsus(tmp_path: Path) -> None:
-    trace = os.environ.get("VEAAT_FCD_TRACE", "")
-    if not Path(trace).is_file():
-        pytest.skip("set VEAAT_FCD_TRACE to a SUMO floating-car trace that covers second 500")
+REAL_TRACE = os.environ.get("VEAAT_FCD_TRACE", "")
+"""A SUMO floating-car trace that covers second 500, to try beside a generated one."""
+
+
+@pytest.mark.parametrize("given", ["", REAL_TRACE] if REAL_TRACE else [""])
+def test_a_busy_trace_gives_twelve_avs_and_four_rsus(tmp_path: Path, given: str) -> None:
+    trace, second = given, "500"
+    if not given:
+        trace, second = str(tmp_path / "trace.xml.gz"), "30"
+        veaat("from-roads", "--columns", "5", "--rows", "4", "--vehicles", "120", "--time", second,
+              "--write-fcd", trace, "-o", str(tmp_path / "town.yaml"))  # fmt: skip
     file = tmp_path / "real.yaml"
     plot = tmp_path / "map.png"
-    assert veaat("from-fcd", trace, "--time", "500", "--avs", "12", "--rsus", "4",
+    assert veaat("from-fcd", trace, "--time", second, "--avs", "12", "--rsus", "4",
                  "-o", str(file), "--plot", str(plot)) == 0  # fmt: skip
     game = build_instance(load_scenario(file))
     assert (game.n_avs, game.n_rsus) == (12, 4)

@@ -67,10 +67,11 @@ class Environment:
         self.price_scale = price_scale(game.instance, prices)
         self.bandwidth_scale = bandwidth_scale(game.instance)
         self._generator = generator
-        self._round = 0
+        # Rounds of the running episode and its last rounds: all that is carried on.
+        self.episode_round = 0
         size, history = layout.round_size, layout.history
         options = {"dtype": game.dtype, "device": game.device}
-        self._past = torch.empty((history + rounds, size, games), **options)
+        self.past = torch.empty((history + rounds, size, games), **options)
         # One more than T: what players observe after the last round, for its value.
         self.records = torch.zeros((layout.record_size, rounds + 1, games), **options)
         self._rates = torch.cat(rates).to(**options) / RATE_UNIT
@@ -83,28 +84,28 @@ class Environment:
     def reset(self) -> None:
         """A new episode: the rounds before it are drawn at random (Section V-A)."""
         shares = torch.rand(
-            self._past[-self.layout.history :].shape,
+            self.past[-self.layout.history :].shape,
             generator=self._generator,
             dtype=self.game.dtype,
             device=self._generator.device,
         )
-        self._past[-self.layout.history :] = as_input(shares).to(self.game.device)
-        self._round = 0
+        self.past[-self.layout.history :] = as_input(shares).to(self.game.device)
+        self.episode_round = 0
 
     def begin(self) -> None:
         """Start a rollout: keep the last L rounds, or begin the next episode."""
         if self.ended:
             self.reset()
         history = self.layout.history
-        self._past[:history] = self._past[-history:].clone()
+        self.past[:history] = self.past[-history:].clone()
         start = history * self.layout.round_size
         self.records[start : start + len(self._rates)] = self._rates[:, None, None]
-        self._round += self.rounds
+        self.episode_round += self.rounds
 
     def leaders_see(self, t: int) -> Tensor:
         """The record of round t of the rollout before prices are known, [record, G]."""
         record = self.records[:, t]
-        past = self._past[t : t + self.layout.history]
+        past = self.past[t : t + self.layout.history]
         record[: past.shape[0] * past.shape[1]] = past.view(-1, self.games)
         record[self._first_price :] = 0.0
         return record
@@ -117,14 +118,14 @@ class Environment:
 
     def post_demands(self, t: int, shares: Tensor) -> None:
         """Stage II: all demands as shares of their intervals, [V R, G], row by row."""
-        now = self._past[self.layout.history + t]
+        now = self.past[self.layout.history + t]
         now[: self.layout.n_rsus] = self.records[self._first_price :, t]
         now[self.layout.n_rsus :] = as_input(shares)
 
     @property
     def played(self) -> Tensor:
         """Prices and demands as players see them, [T + 1, R + V R, G]; the first was before."""
-        return self._past[self.layout.history - 1 :]
+        return self.past[self.layout.history - 1 :]
 
     @property
     def rates(self) -> Tensor:
@@ -134,7 +135,7 @@ class Environment:
     @property
     def ended(self) -> bool:
         """Whether the episode ends with this rollout."""
-        return self._round >= self.episode
+        return self.episode_round >= self.episode
 
     def outcome(self) -> tuple[Tensor, Tensor]:
         """Prices [T + 1, G, R] and demands [T + 1, G, V, R] in their own units."""

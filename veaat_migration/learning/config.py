@@ -253,3 +253,26 @@ def parse_config(content: Mapping[Any, Any], origin: str) -> TrainingConfig:
         return TrainingConfig.model_validate(content)
     except ValidationError as error:
         raise ScenarioError(faults_of_models(error, _MODELS), origin) from error
+
+
+def describe_keys() -> str:
+    """A table of all keys with defaults and meanings, for people."""
+    lines: list[str] = []
+
+    def add(model: type[Part], prefix: str) -> None:
+        for name, info in model.model_fields.items():
+            part = _MODELS.get((name,)) if not prefix else None
+            if part is not None:
+                add(part, f"{name}.")
+                continue
+            default = "required" if info.is_required() else _shown(info.get_default())
+            lines.append(f"{prefix + name:32} {default:16} {info.description or ''}".rstrip())
+
+    add(TrainingConfig, "")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
+    return json.dumps(value)

@@ -179,6 +179,13 @@ class Learner:
             kept += width if mask is None else mask.sum((1, 2)).cpu()
         return 1.0 - kept / sum(self.config.network.hidden)
 
+    def extra_state(self) -> dict[str, Tensor]:
+        """What a kind of learner keeps in a checkpoint besides."""
+        return {}
+
+    def load_extra(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`extra_state` kept, after all else has been loaded."""
+
     def _anneal(self) -> None:
         rate = self.annealing.learning_rate(self.iteration, self.config.update)
         for optimizer in (self.actor_optimizer, self.critic_optimizer):

@@ -18,6 +18,7 @@ workers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -162,6 +163,21 @@ class AsynchronousLearner(Learner):
     def valuers(self) -> StackedMLP:
         """And values their states with them."""
         return self._critic_copies
+
+    def extra_state(self) -> dict[str, Tensor]:
+        """The workers' copies."""
+        return {name: parameter.detach() for name, parameter in self._copied()}
+
+    @torch.no_grad()
+    def load_extra(self, state: dict[str, Tensor]) -> None:
+        """Give the workers their copies back."""
+        for name, parameter in self._copied():
+            parameter.copy_(state[name])
+
+    def _copied(self) -> Iterator[tuple[str, Tensor]]:
+        for kind, copies in (("actors", self._actor_copies), ("critics", self._critic_copies)):
+            for name, parameter in copies.named_parameters():
+                yield f"workers.{kind}.{name}", parameter
 
     def _update(self, batch: Batch, agents: slice) -> None:
         # Means over all samples are to be means over each worker's own, which are 1 in W.

@@ -64,9 +64,7 @@ def exact_js(m1: float, s1: float, m2: float, s2: float) -> float:
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.floats(-2, 2), st.floats(0.2, 2.0), st.floats(-2, 2), st.floats(0.2, 2.0)
-)
+@given(st.floats(-2, 2), st.floats(0.2, 2.0), st.floats(-2, 2), st.floats(0.2, 2.0))
 def test_bounded_surprise_agrees_with_quadrature(
     m1: float, s1: float, m2: float, s2: float
 ) -> None:

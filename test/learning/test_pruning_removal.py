@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from veaat_migration.learning.pruning.compensate import KINDS, compensate
-from veaat_migration.learning.pruning.shrink import set_masks, shrink, survivors
+from veaat_migration.learning.pruning.shrink import clear, set_masks, shrink, survivors
 from veaat_migration.learning.stacked import ACTIVATIONS, StackedMLP
 
 
@@ -105,7 +105,8 @@ def test_compensation_keeps_outputs_where_others_can_take_over() -> None:
     compensate(net, kept, x, "linear")
     for pruned in (net, plain):
         set_masks(pruned, kept)
-    assert float((plain(x) - before).abs().max()) > 0.1
+    with torch.no_grad():
+        assert float((plain(x) - before).abs().max()) > 0.1
     torch.testing.assert_close(net(x), before, atol=2e-2, rtol=0.0)
     # And the neurons can be removed for good.
     shrink(net, None)
@@ -133,3 +134,22 @@ def test_without_compensation_weights_stay_as_they_are() -> None:
     compensate(net, random_masks(net, [[4, 4, 4], [4, 4, 4]]), torch.randn(5, 30), "none")
     for parameter, value in zip(net.parameters(), before, strict=True):
         assert torch.equal(parameter, value)
+
+
+def test_masked_neurons_can_be_cleared_without_a_trace_and_stay_clear() -> None:
+    torch.manual_seed(1)
+    x, target = torch.randn(5, 40), torch.randn(3, 2, 40)
+    net = network()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    step(net, optimizer, x, target)
+    set_masks(net, random_masks(net, [[4, 5, 6], [9, 4, 5]]))
+    with torch.no_grad():
+        before = net(x)
+        clear(net, optimizer)
+        assert torch.equal(net(x), before)
+    step(net, optimizer, x, target)
+    mask = net.masks[0]
+    assert mask is not None
+    gone = mask[..., 0] == 0.0
+    for weights in (net.weights[0], net.biases[0], net.weights[1].transpose(1, 2)):
+        assert float(weights.detach()[gone].abs().max()) == 0.0

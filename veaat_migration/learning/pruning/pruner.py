@@ -12,7 +12,7 @@ from torch import Tensor
 from veaat_migration.learning.pruning.compensate import compensate
 from veaat_migration.learning.pruning.importance import ImportanceWindow, sparsity_penalty
 from veaat_migration.learning.pruning.schedule import PruningSchedule
-from veaat_migration.learning.pruning.shrink import set_masks, shrink
+from veaat_migration.learning.pruning.shrink import clear, set_masks, shrink
 from veaat_migration.learning.pruning.threshold import masks
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class GradualPruner(Pruner, ABC):
         kept = masks(self.scores(), self.rates, self.original, self.part.rule)
         compensate(learner.actors, kept, records, self.part.compensate)
         set_masks(learner.actors, kept)
+        clear(learner.actors, learner.actor_optimizer)
         if self.part.shrink:
             shrink(learner.actors, learner.actor_optimizer, on_layer=self.removed)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from environment.main import LEARNING_COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "veaat_migration"
 STANDARD = set(sys.stdlib_module_names)
@@ -68,6 +70,16 @@ def test_only_nodes_import_rclpy() -> None:
     assert found <= {"nodes"}
 
 
+def test_the_set_up_adds_pytorch_for_every_command_that_needs_it() -> None:
+    found = {
+        file.stem
+        for file in (PACKAGE / "commands").glob("*.py")
+        if {"learning", "torch"} & set(imports(file))
+    }
+
+    assert found <= set(LEARNING_COMMANDS)
+
+
 def run_without(modules: list[str], *lines: str) -> subprocess.CompletedProcess[str]:
     """Run lines of Python in which some modules cannot be imported."""
     blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
@@ -92,7 +104,21 @@ def test_the_tools_work_without_ros() -> None:
     assert result.stdout
 
 
-def test_vehicles_need_no_scipy_nor_what_reads_scenarios() -> None:
+LEARNING = ["torch", "gymnasium", "pettingzoo", "tensorboard", "onnx", "onnxruntime"]
+
+
+def test_the_tools_work_without_pytorch() -> None:
+    result = run_without(
+        LEARNING,
+        "from veaat_migration.cli import build_parser, main",
+        "build_parser().format_help()",
+        "sys.exit(main(['solve', 'config/base.yaml']))",
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_vehicles_need_neither_scipy_nor_what_reads_scenarios_or_learns() -> None:
     modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts)
         for layer in ("policy", "protocol")
@@ -100,7 +126,7 @@ def test_vehicles_need_no_scipy_nor_what_reads_scenarios() -> None:
         if file.stem != "__init__"
     ]
     result = run_without(
-        ["scipy", "pydantic", "yaml", "matplotlib", "rclpy"],
+        ["scipy", "pydantic", "yaml", "matplotlib", "rclpy", *LEARNING],
         *(f"import {module}" for module in modules),
     )
 

@@ -62,10 +62,12 @@ def put_package(target: Target, name: str) -> Path:
     packages = target.venv / "lib/python3.12/site-packages"
     info = packages / f"{name}-1.0.dist-info"
     info.mkdir(parents=True, exist_ok=True)
-    module = packages / f"{name}.py"
+    module = packages / name / "__init__.py"
+    module.parent.mkdir(exist_ok=True)
     module.touch()
     (info / "METADATA").touch()
-    (info / "RECORD").write_text(f"{name}.py,,\n{info.name}/METADATA,,\n{info.name}/RECORD,,\n")
+    names = [f"{name}/__init__.py", f"{info.name}/METADATA", f"{info.name}/RECORD"]
+    (info / "RECORD").write_text("".join(f"{recorded},,\n" for recorded in names))
     return module
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -142,8 +143,8 @@ def test_pytorch_is_added_once_without_building_again(
     capsys.readouterr()
 
     assert machine.start(learning=True) == ["learning"]
-    assert machine.start(learning=True) == []
     shown = capsys.readouterr().err
+    assert machine.start(learning=True) == []
     assert shown.startswith("[1/1] adding PyTorch for learning (")
     assert "GB" in shown
     assert "PIP_EXTRA_INDEX_URL" in shown
@@ -224,6 +225,7 @@ case "$*" in
   *numpy.__version__*) echo '"1.26.4"' ;;
   *"pip install"*)
     mkdir -p "$here/lib/python3.12/site-packages/torch"
+    rm -rf "$here/lib/python3.12/site-packages/replaced"
     exit $(cat "$here/status") ;;
 esac
 """
@@ -242,6 +244,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
     target.python.write_text(FAKE_PYTHON)
     target.python.chmod(0o755)
     (target.venv / "status").write_text("0")
+    packages_stamp(target).write(packages_fingerprint(target))
     return target
 
 
@@ -251,26 +254,38 @@ def steps(root: Path) -> Iterator[Steps]:
         yield Steps(log, lock, 1)
 
 
-def test_pip_keeps_what_is_there(target: Target) -> None:
+def test_pip_is_told_to_keep_what_is_there(target: Target) -> None:
     with steps(target.root) as running:
         install_learning(target, running, os.environ)
 
     assert has_learning(target)
     calls = (target.venv / "calls").read_text().splitlines()
-    (pip,) = (call for call in calls if "pip install" in call)
-    kept = [Path(word) for before, word in zip(pip.split(), pip.split()[1:], strict=False)
-            if before == "-c"]  # fmt: skip
+    (pip,) = (call.split() for call in calls if "pip install" in call)
+    options = [(name, Path(file)) for name, file in itertools.pairwise(pip) if name in ("-r", "-c")]
     if target.ros_prefix:
-        assert "requirements-learning.in" in pip
-        assert kept[0].read_text() == "setuptools<80\nnumpy==1.26.4\n"
+        expected = ["learning.in", "runtime.in", "dev.in"]
+        name, file = options.pop()
+        assert name == "-c"
+        assert file.read_text() == "setuptools<80\nnumpy==1.26.4\n"
     else:
-        assert "requirements-learning.txt" in pip
-        assert [file.name for file in kept] == [
-            "requirements-kilted.txt",
-            "requirements-runtime.txt",
-            "requirements-dev.txt",
-        ]
+        expected = ["learning.txt", "kilted.txt", "runtime.txt", "dev.txt"]
+    assert options == [("-r", ROOT / "tools" / f"requirements-{name}") for name in expected]
     assert any("import gymnasium" in call and "torch" in call for call in calls)
+
+
+def test_what_learning_replaces_need_not_be_installed_again(target: Target) -> None:
+    old = target.venv / "lib/python3.12/site-packages/replaced"
+    old.mkdir()
+    packages_stamp(target).write("complete")
+    with steps(target.root) as running:
+        install_learning(target, running, os.environ)
+
+    assert not old.exists()
+    assert packages_stamp(target).matches("complete")
+    (target.venv / "lib/python3.12/site-packages/torch").rmdir()
+    assert packages_stamp(target).matches("complete")
+    (target.venv / "lib/python3.12/site-packages").rename(target.root / "gone")
+    assert not packages_stamp(target).matches("complete")
 
 
 def test_a_failed_pip_says_what_may_help(target: Target) -> None:
@@ -281,7 +296,7 @@ def test_a_failed_pip_says_what_may_help(target: Target) -> None:
     assert not has_learning(target)
     assert learning_stamp(target).exists()
     assert "check the network or proxy" in str(caught.value)
-    assert "If the disk is full: PyTorch with CUDA needs " in str(caught.value)
+    assert "If the disk is full: PyTorch with CUDA needs about" in str(caught.value)
 
 
 def test_what_pip_had_added_is_missed_when_it_goes(target: Target) -> None:

@@ -57,9 +57,10 @@ Environment variables:
   PIP_EXTRA_INDEX_URL=URL   pip's own: with PyTorch's index of CPU builds the download is a tenth
 """
 
-LEARNING_TITLE = """\
-adding PyTorch for learning (several minutes; downloads about 0.3 GB, or 3 GB where PyTorch comes
-      with CUDA; for a build without it set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds)"""
+LEARNING_TITLE = "adding PyTorch for learning (downloads 0.3 GB; with CUDA 3 GB, many minutes)"
+CPU_BUILD_HINT = """\
+note: for PyTorch without CUDA set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds and start
+      again; Ctrl-C is safe"""
 
 
 def main(arguments: Sequence[str], root: Path | None = None) -> int:
@@ -173,6 +174,8 @@ def set_up(
             if adds:
                 # Last, so that all the rest works even if this download fails.
                 with steps.step(LEARNING_TITLE):
+                    if not variables.get("PIP_EXTRA_INDEX_URL"):
+                        say(CPU_BUILD_HINT)
                     install_learning(target, steps, variables)
 
 

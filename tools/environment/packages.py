@@ -22,7 +22,7 @@ from environment.target import Target
 from environment.variables import build_variables
 
 OFFLINE_HINT = "If pip could not reach its index, check the network or proxy and start again."
-SPACE_HINT = "If the disk is full: PyTorch with CUDA needs several GB, here and in TMPDIR."
+SPACE_HINT = "If the disk is full: PyTorch with CUDA needs about 10 GB while it is installed."
 
 # Python of the machine that built the wheels, as their CMake files name it.
 BUILD_PYTHON = r"/opt/python/cp3\d+-cp3\d+"
@@ -88,7 +88,7 @@ def install_packages(
 
 
 def install_learning(target: Target, steps: Steps, variables: Mapping[str, str]) -> None:
-    """Add PyTorch and what else learning needs; no other package changes.
+    """Add PyTorch and what else learning needs to an environment that is complete without.
 
     Raises:
         SetupError: pip failed, or the result does not work.
@@ -96,15 +96,15 @@ def install_learning(target: Target, steps: Steps, variables: Mapping[str, str])
     learning_stamp(target).begin()
     for name in forget_broken_packages(target):
         steps.note(f"half installed, installing again: {name}")
-    if target.ros_prefix is None:
-        kept = requirement_files(target)
-    else:
-        kept = [_system_constraints(target, variables)]
-    options: list[str | Path] = ["-r", learning_file(target)]
-    options += [word for file in kept for word in ("-c", file)]
+    # With the packages below as requirements pip keeps them as they are where it can.
+    files = [learning_file(target), *requirement_files(target)]
+    options = [word for file in files for word in ("-r", file)]
+    if target.ros_prefix:
+        options += ["-c", _system_constraints(target, variables)]
     _pip_install(target, options, steps, variables, hint=f"{OFFLINE_HINT}\n{SPACE_HINT}")
     names = "gymnasium, onnx, onnxruntime, pettingzoo, tensorboard, torch"
     _check_imports(target, names, steps, variables)
+    packages_stamp(target).forget_missing()
     learning_stamp(target).write(learning_fingerprint(target))
 
 

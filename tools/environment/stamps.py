@@ -96,13 +96,23 @@ class Stamp:
     def write(self, fingerprint: str) -> None:
         """Note that the folder is complete."""
         inventory = {str(folder): sorted(_names(folder)) for folder in self._watched}
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text(json.dumps({"fingerprint": fingerprint, "inventory": inventory}))
-        unfinished.replace(self._path)
+        self._write({"fingerprint": fingerprint, "inventory": inventory})
+
+    def forget_missing(self) -> None:
+        """No longer miss what has gone since: a complete layer above has replaced it."""
+        note = json.loads(self._path.read_text())
+        for folder, names in note["inventory"].items():
+            note["inventory"][folder] = sorted(set(names) & set(_names(Path(folder))))
+        self._write(note)
 
     def remove(self) -> None:
         """Note that the folder is about to change."""
         self._path.unlink(missing_ok=True)
+
+    def _write(self, note: object) -> None:
+        unfinished = self._path.with_suffix(".new")
+        unfinished.write_text(json.dumps(note))
+        unfinished.replace(self._path)
 
 
 def _names(folder: Path) -> list[str]:

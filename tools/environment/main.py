@@ -168,7 +168,7 @@ def set_up(
                 with steps.step(f"installing {what} (1 to 2 minutes)"):
                     install_packages(target, packages, steps, variables)
             if compiles:
-                with steps.step("building messages with colcon (up to 30 seconds)"):
+                with steps.step("building messages with colcon (up to a minute)"):
                     fingerprint = build_fingerprint(target)
                     build(target, fingerprint, steps, variables, from_scratch=install)
             if adds:

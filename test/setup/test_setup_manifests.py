@@ -167,7 +167,7 @@ def test_nothing_is_pinned_twice(wheels: str, python: str) -> None:
     ],
 )
 def test_make_passes_its_variables_on(goal: list[str], command: str) -> None:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    clean = {"PATH": os.environ["PATH"]}
     result = subprocess.run(
         ["make", "-n", *goal, "ARGS=--no-plots"],
         cwd=ROOT,

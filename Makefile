@@ -6,7 +6,7 @@ SEED ?=
 POLICY ?=
 ARGS ?=
 TESTS ?=
-CONFIG ?= base
+CONFIG ?=
 SEEDS ?=
 RUN ?=
 export ROS_WHEELS PYTHON LEARNING
@@ -22,11 +22,11 @@ help:
 	@echo "               POLICY=best_response       or equilibrium, greedy, random"
 	@echo "               ARGS='--help'              further arguments of 'veaat sim'"
 	@echo "make train   train agents (adds PyTorch to the environment the first time; see runs/)"
-	@echo "               CONFIG=base                training file config/train/base.yaml"
+	@echo "               CONFIG=base                training file, or name of one in config/train/"
 	@echo "               SEEDS=1                    number of seeds, trained in parallel"
 	@echo "               ARGS='--help'              further arguments of 'veaat train'"
 	@echo "make evaluate  measure trained agents against the equilibrium"
-	@echo "               RUN=runs/NAME              a run of 'make train', or a checkpoint in it"
+	@echo "               RUN=runs/train-base        folder of 'make train', or a checkpoint in it"
 	@echo "               ARGS='--help'              further arguments of 'veaat evaluate'"
 	@echo "make test    run the tests; with all of them also coverage"
 	@echo "               TESTS='test/game -k demand'  only these (arguments of pytest)"
@@ -53,7 +53,7 @@ sim:
 train evaluate test test-fast: export LEARNING = 1
 
 train:
-	@tools/run veaat train 'config/train/$(CONFIG).yaml' $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+	@tools/run veaat train $(if $(CONFIG),'$(CONFIG)') $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 evaluate:
 	@tools/run veaat evaluate $(if $(RUN),'$(RUN)') $(ARGS)

@@ -158,10 +158,10 @@ def test_nothing_is_pinned_twice(wheels: str, python: str) -> None:
             ["sim", "SCENARIO=my town.yaml", "ROUNDS=7", "SEED=3", "POLICY=greedy"],
             "veaat sim 'my town.yaml' --rounds 7 --seed 3 --policy greedy --no-plots",
         ),
-        (["train"], "veaat train 'config/train/base.yaml' --no-plots"),
+        (["train"], "veaat train --no-plots"),
         (
             ["train", "CONFIG=x", "SEEDS=5"],
-            "veaat train 'config/train/x.yaml' --seeds 5 --no-plots",
+            "veaat train 'my x.yaml' --seeds 5 --no-plots",
         ),
         (["evaluate", "RUN=runs/my run"], "veaat evaluate 'runs/my run' --no-plots"),
     ],

@@ -160,7 +160,7 @@ def test_nothing_is_pinned_twice(wheels: str, python: str) -> None:
         ),
         (["train"], "veaat train --no-plots"),
         (
-            ["train", "CONFIG=x", "SEEDS=5"],
+            ["train", "CONFIG=my x.yaml", "SEEDS=5"],
             "veaat train 'my x.yaml' --seeds 5 --no-plots",
         ),
         (["evaluate", "RUN=runs/my run"], "veaat evaluate 'runs/my run' --no-plots"),

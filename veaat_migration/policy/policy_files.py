@@ -48,7 +48,7 @@ def write_policy(artifact: PolicyArtifact, path: str | os.PathLike[str]) -> None
     Raises:
         PolicyFileError: the file cannot be written.
     """
-    _write(Path(path), artifact.to_bytes())
+    write_file(Path(path), artifact.to_bytes())
 
 
 def read_bundle(folder: str | os.PathLike[str]) -> tuple[PolicyArtifact, ...]:
@@ -110,9 +110,9 @@ def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[
     except OSError as error:
         raise PolicyFileError(f"{folder}: cannot be made: {_reason(error)}") from error
     for entry, data in zip(entries, contents, strict=True):
-        _write(folder / entry["file"], data)
+        write_file(folder / entry["file"], data)
     bundle = {"format": BUNDLE_FORMAT, "version": BUNDLE_VERSION, "policies": entries}
-    _write(listing, canonical_json(bundle).encode("ascii") + b"\n")
+    write_file(listing, canonical_json(bundle).encode("ascii") + b"\n")
     for name in before - {entry["file"] for entry in entries}:
         (folder / name).unlink(missing_ok=True)
     return listing
@@ -177,7 +177,7 @@ def _read(path: Path, limit: int) -> bytes:
         ) from error
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Replace a file in one step that survives a power failure."""
     # Not tempfile: it brings a megabyte of modules into the process of a vehicle.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")

@@ -6,7 +6,6 @@ for something else is refused instead of being played.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +33,10 @@ MAX_HISTORY = 1_000
 MAX_WIDTH = 1 << 20
 MAX_LAYERS = 16
 MAX_ID = 2**32 - 1
+MAX_VALUE = 1e12
+"""Largest price, bandwidth or rate."""
+NARROWEST = 1e-6
+"""Least width of an action's interval, relative to its upper end."""
 MAX_COUNT = 2**53
 """Largest whole number that every reader of JSON takes exactly."""
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -272,12 +275,14 @@ def _check(schema: PolicySchema) -> None:
         scale: Scale = getattr(schema, name)
         if scale.low.size != size:
             raise SchemaError(f"{name}: must have {size} entries, got {scale.low.size}")
-        if np.any(scale.low < 0.0):
-            raise SchemaError(f"{name}.low: must be >= 0")
+        if np.any(scale.low < 0.0) or np.any(scale.high > MAX_VALUE):
+            raise SchemaError(f"{name}: must be from 0 to at most {MAX_VALUE:g}")
+        if np.any(scale.high - scale.low < NARROWEST * scale.high):
+            raise SchemaError(f"{name}: low and high must be apart")
     for name in ("arrival_rate", "service_rate"):
         rates: tuple[float, ...] = getattr(schema, name)
-        if len(rates) != layout.n_rsus or not all(0.0 <= rate < math.inf for rate in rates):
-            raise SchemaError(f"{name}: must be {layout.n_rsus} finite numbers >= 0, got {rates}")
+        if len(rates) != layout.n_rsus or not all(0.0 <= rate <= MAX_VALUE for rate in rates):
+            raise SchemaError(f"{name}: must be {layout.n_rsus} numbers from 0 to {MAX_VALUE:g}")
     whole("policy_version", schema.policy_version, 0, MAX_COUNT)
     _check_network(schema)
 

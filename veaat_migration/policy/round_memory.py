@@ -133,8 +133,8 @@ class _Normaliser:
         if not math.isfinite(values.dot(values)):
             # Clipping would make an honest number of infinity.
             values = np.where(np.isfinite(values), values, np.nan)
-        np.maximum(values, self._low, out)
-        np.minimum(out, self._high, out)
+        np.maximum(values, self._low, out=out)
+        np.minimum(out, self._high, out=out)
         if self._geometric:
             out += self._shift
             np.log(out, out)

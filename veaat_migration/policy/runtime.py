@@ -37,6 +37,7 @@ class NumpyActor:
         self._size = schema.widths[0]
         inputs = np.ones(self._size + 1)
         self._input = inputs[:-1]
+        self._square = self._input.dot
         steps: list[Step] = []
         for layer in artifact.layers:
             matrix = np.hstack([layer.weight, layer.bias[:, None]]).astype(np.float64)
@@ -88,19 +89,17 @@ class NumpyActor:
         return self._decide()
 
     def _decide(self) -> list[float]:
-        check = True
-        for product, inputs, outputs in self._hidden:
-            product(inputs, outputs)
-            if check:
-                # An entry that is not finite spreads to every sum, even by a weight of zero;
-                # behind tanh infinity would look like any large number.
-                if not math.isfinite(outputs.item(0)):
-                    raise NotFiniteError("the observation is not finite, or far out of range")
-                check = False
-            if self._tanh:
+        # Squares cannot cancel. Behind tanh infinity would look like any large number.
+        if not math.isfinite(self._square(self._input)):
+            raise NotFiniteError("the observation is not finite, or far out of range")
+        if self._tanh:
+            for product, inputs, outputs in self._hidden:
+                product(inputs, outputs)
                 np.tanh(outputs, outputs)
-            else:
-                np.maximum(outputs, 0.0, outputs)
+        else:
+            for product, inputs, outputs in self._hidden:
+                product(inputs, outputs)
+                np.maximum(outputs, 0.0, out=outputs)
         product, inputs, outputs = self._last
         product(inputs, outputs)
         return self._to_action(outputs.tolist())

@@ -29,9 +29,7 @@ def make_schema(
 ) -> PolicySchema:
     """Description of a policy of the base case, or of a game of another size."""
     layout = ObservationLayout(n_avs, n_rsus, history, observe_current_price)
-    size, actions = (
-        (layout.leader_size, 1) if role == "leader" else (layout.follower_size, n_rsus)
-    )
+    size, actions = (layout.leader_size, 1) if role == "leader" else (layout.follower_size, n_rsus)
     fields: dict[str, Any] = {
         "role": role,
         "agent_id": agent_id,

@@ -214,7 +214,7 @@ def with_header(change: Callable[[dict[str, Any]], Any]) -> bytes:
 
 
 def test_the_header_can_be_remade():
-    assert with_header(lambda header: None) == FILE
+    assert with_header(lambda _: None) == FILE
 
 
 @pytest.mark.parametrize(
@@ -241,12 +241,12 @@ def test_the_header_can_be_remade():
         (lambda h: h["__metadata__"].update(schema=5), "metadata must be"),
         (lambda h: h["__metadata__"].update(sha256="0" * 64), "do not agree"),
         (lambda h: h["__metadata__"].update(sha256=[]), "do not agree"),
-        (lambda h: [1, 2], "not a JSON object"),
-        (lambda h: b"{", "not JSON"),
-        (lambda h: b"[" * 100_000, "not JSON"),
-        (lambda h: b'{"a":NaN}', "not JSON"),
-        (lambda h: b'{"a":' + b"9" * 5000 + b"}", "not JSON"),
-        (lambda h: b"\xff\xfe\x00", "not JSON"),
+        (lambda _: [1, 2], "not a JSON object"),
+        (lambda _: b"{", "not JSON"),
+        (lambda _: b"[" * 100_000, "not JSON"),
+        (lambda _: b'{"a":NaN}', "not JSON"),
+        (lambda _: b'{"a":' + b"9" * 5000 + b"}", "not JSON"),
+        (lambda _: b"\xff\xfe\x00", "not JSON"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(change: Callable[..., Any], message: str):
@@ -281,7 +281,7 @@ def forged(
 
 
 def test_a_careful_forgery_of_the_original_is_the_original():
-    assert forged(lambda schema: None) == FILE
+    assert forged(lambda _: None) == FILE
 
 
 KEYS = json.loads(unpack(FILE)[1]["schema"])
@@ -381,9 +381,9 @@ def changed(*path: Any) -> Callable[[dict[str, Any]], None]:
         (changed("training", "created", "yesterday"), "training.created"),
         (changed("policy_version", 2**60), "policy_version"),
         (changed("policy_version", -1), "policy_version"),
-        (lambda schema: "[]", "schema: must be an object"),
-        (lambda schema: '{"format"', "description is not JSON"),
-        (lambda schema: "[" * 100_000, "description is not JSON"),
+        (lambda _: "[]", "schema: must be an object"),
+        (lambda _: '{"format"', "description is not JSON"),
+        (lambda _: "[" * 100_000, "description is not JSON"),
     ],
 )
 def test_a_false_description_is_refused(change: Callable[..., Any], message: str):
@@ -403,13 +403,13 @@ def test_weights_must_be_finite(number: float):
     bias = make_artifact().layers[1].bias.copy()
     bias[3] = number
 
-    data = forged(lambda schema: None, {"layer1.bias": bias})
+    data = forged(lambda _: None, {"layer1.bias": bias})
 
     assert "layers[1].bias: must be finite" in refused(data)
 
 
 def test_a_tensor_more_is_refused():
-    data = forged(lambda schema: None, {"layer3.bias": np.zeros(2, np.float32)})
+    data = forged(lambda _: None, {"layer3.bias": np.zeros(2, np.float32)})
 
     assert "tensors: must be" in refused(data)
 
@@ -417,7 +417,7 @@ def test_a_tensor_more_is_refused():
 def test_a_repeated_key_is_refused():
     text = unpack(FILE)[1]["schema"]
 
-    assert "form" in refused(forged(lambda schema: text[:-1] + ',"role":"follower"}'))
+    assert "form" in refused(forged(lambda _: text[:-1] + ',"role":"follower"}'))
 
 
 # Making one

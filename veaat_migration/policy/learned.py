@@ -28,8 +28,9 @@ from veaat_migration.policy.schema import PolicySchema
 
 IndexArray = npt.NDArray[np.intp]
 
-HOLD = 1
-"""Rounds in a row for which a missing value is taken from the round before."""
+HOLD = 2
+"""Rounds in a row for which a missing value is taken from the round before. One lost offer
+touches two: a follower misses its price, and the receipt in it for the round before."""
 Fallback = TypeVar("Fallback")
 
 

@@ -24,6 +24,7 @@ def make_schema(
     history: int = 4,
     observe_current_price: bool = True,
     price_scale: str = "geometric",
+    price_low: float = 2.0,
     low: float = 0.0,
     **others: Any,
 ) -> PolicySchema:
@@ -36,7 +37,9 @@ def make_schema(
         "rsu_ids": tuple(range(1, n_rsus + 1)),
         "av_ids": tuple(range(1, n_avs + 1)),
         "layout": layout,
-        "price_scale": Scale(price_scale, np.linspace(2.0, 2.5, n_rsus), np.full(n_rsus, 30.0)),
+        "price_scale": Scale(
+            price_scale, np.linspace(price_low, price_low + 0.5, n_rsus), np.full(n_rsus, 30.0)
+        ),
         "bandwidth_scale": Scale(
             "linear", np.full(n_avs * n_rsus, low), np.full(n_avs * n_rsus, 10.0)
         ),

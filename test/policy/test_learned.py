@@ -312,6 +312,18 @@ def test_a_lost_round_is_bridged_and_a_longer_gap_is_not():
     assert leader.reason is Reason.HISTORY
 
 
+def test_rounds_before_a_lost_one_keep_their_age():
+    """What stands in the record after round 8 is 5, 6, 7 (lost, so 6 again) and 8."""
+    lossy, whole = started_leader(), started_leader()
+    for round_ in (7, 9):
+        price = lossy.act(heard(round_, prices=(3.0 + 0.1 * round_, 5.0)))
+    for round_ in (7, 8, 9):
+        last = 9 if round_ == 9 else 7
+        expected_price = whole.act(heard(round_, prices=(3.0 + 0.1 * last, 5.0)))
+
+    assert price == expected_price
+
+
 def test_a_repeated_round_changes_nothing():
     leader = started_leader()
     other = started_leader()

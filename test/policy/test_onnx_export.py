@@ -34,6 +34,7 @@ policies = st.builds(
     hidden=st.lists(st.integers(1, 40), max_size=3).map(tuple),
     activation=st.sampled_from(["tanh", "relu"]),
     price_scale=st.sampled_from(["geometric", "linear"]),
+    price_low=st.sampled_from([0.0, 2.0]),
     low=st.sampled_from([0.0, 1.0]),
     seed=st.integers(0, 10_000),
 )
@@ -54,7 +55,7 @@ def test_onnxruntime_gives_the_same_answer(artifact: PolicyArtifact, batch: int)
 
     actor = NumpyActor(artifact)
     assert actions.shape == (batch, artifact.schema.widths[-1])
-    assert actions == pytest.approx(np.array([actor.act(row) for row in x]), rel=1e-5)
+    assert actions == pytest.approx(np.array([actor.act(row) for row in x]), rel=1e-5, abs=1e-6)
 
 
 def test_the_model_carries_description_and_digest(tmp_path: Path):

@@ -41,6 +41,7 @@ policies = st.builds(
     hidden=st.lists(st.integers(1, 25), max_size=3).map(tuple),
     activation=st.sampled_from(["tanh", "relu"]),
     price_scale=st.sampled_from(["geometric", "linear"]),
+    price_low=st.sampled_from([0.0, 2.0]),
     gain=st.sampled_from([0.1, 1.0, 30.0, 1e6]),
     seed=st.integers(0, 10_000),
 )

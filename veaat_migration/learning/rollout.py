@@ -1,0 +1,93 @@
+"""Play: Algorithm 1, lines 6 to 13, for all games and agents at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from veaat_migration.learning.actors import Actors
+from veaat_migration.learning.environment import Environment
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """T rounds of G games; agents are RSUs, then AVs (A of them)."""
+
+    records: Tensor
+    """What may be observed, [record, T + 1, G]; the last round is observed but not played."""
+    played: Tensor
+    """Prices and demands as players see them, [R + V R, T + 1, G]; the first was played before."""
+    latents: Tensor
+    """u before squashing, [A, R, T, G]."""
+    log_probabilities: Tensor
+    """Of u under the policy that played, [A, T, G]."""
+    rewards: Tensor
+    """Utilities [money], [A, T + 1, G]; the first are of the round before."""
+    drawn_prices: int
+    """The first so many games had prices drawn at random: leaders learn nothing from them."""
+
+
+@torch.no_grad()
+def collect(
+    environment: Environment,
+    actors: Actors,
+    *,
+    drawn_prices: int = 0,
+    look_ahead: bool = False,
+    generator: torch.Generator,
+) -> Rollout:
+    """Play one rollout with exploration.
+
+    Args:
+        environment: the games; they go on where the last rollout ended.
+        actors: who plays.
+        drawn_prices: number of games in which prices are drawn evenly over the price scale, so
+            that followers learn to answer all of them.
+        look_ahead: also let leaders price the round after the last, which followers would see:
+            needed for the value of the last state where gamma > 0.
+        generator: of the exploration noise.
+    """
+    rounds, games = environment.rounds, environment.games
+    layout = environment.layout
+    noise = torch.randn(
+        (rounds + 1, actors.agents, layout.n_rsus, games),
+        generator=generator,
+        device=generator.device,
+    ).to(environment.game.device)
+    drawn = torch.rand(
+        (rounds + 1, layout.n_rsus, drawn_prices), generator=generator, device=generator.device
+    ).to(environment.game.device)
+    std = actors.log_std.exp()
+    latents = torch.empty_like(noise)
+    environment.begin()
+
+    def price(t: int) -> None:
+        latent = latents[t, actors.leaders]
+        mean = actors(environment.leaders_see(t), actors.leaders)
+        torch.addcmul(mean, std[actors.leaders], noise[t, actors.leaders], out=latent)
+        shares = latent[:, 0].sigmoid()
+        shares[:, :drawn_prices] = drawn[t]
+        environment.post_prices(t, shares)
+
+    for t in range(rounds):
+        price(t)
+        latent = latents[t, actors.followers]
+        mean = actors(environment.records[:, t], actors.followers)
+        torch.addcmul(mean, std[actors.followers], noise[t, actors.followers], out=latent)
+        environment.post_demands(t, latent.sigmoid().view(-1, games))
+    if look_ahead:
+        price(rounds)
+
+    played = latents[:rounds].permute(1, 2, 0, 3).contiguous()
+    error = (noise[:rounds] * actors.used).square().sum(2).permute(1, 0, 2)
+    constant = (actors.log_std * actors.used).sum(1).unsqueeze(-1)
+    return Rollout(
+        records=environment.records,
+        played=environment.played.transpose(0, 1),
+        latents=played,
+        log_probabilities=error.mul(-0.5) - constant,
+        rewards=environment.rewards(),
+        drawn_prices=drawn_prices,
+    )

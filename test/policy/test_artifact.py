@@ -472,3 +472,18 @@ def test_a_training_record_is_kept():
     schema = PolicySchema.from_json(make_schema(training=record).to_json())
 
     assert schema.training == record
+
+
+def test_ten_thousand_damaged_files_are_all_refused():
+    rng = np.random.default_rng(1)
+    original = np.frombuffer(FILE, np.uint8)
+    for _ in range(10_000):
+        data = original.copy()
+        for place in rng.integers(0, len(data), rng.integers(1, 9)):
+            data[place] ^= rng.integers(1, 256)
+        if rng.random() < 0.2:
+            data = data[: rng.integers(0, len(data))]
+        if data.tobytes() == FILE:
+            continue
+        with pytest.raises(PolicyFileError):
+            PolicyArtifact.from_bytes(data.tobytes())

@@ -27,6 +27,10 @@ from veaat_migration.policy.observation import RATE_UNIT, as_input
 from veaat_migration.policy.play import play
 from veaat_migration.policy.policy_files import read_bundle, write_bundle
 from veaat_migration.policy.runtime import NumpyActor
+from veaat_migration.protocol.config import FollowerConfig, LeaderConfig
+from veaat_migration.protocol.follower import FollowerMachine
+from veaat_migration.protocol.leader import LeaderMachine
+from veaat_migration.protocol.messages import Bid, Offer
 
 QUALITIES = np.array([1.0, 1.2])
 FALLBACK_PRICE, FALLBACK_BANDWIDTH = 7.25, 1.25
@@ -571,3 +575,51 @@ def test_a_policy_of_the_other_role_is_refused():
 def test_hold_is_a_number_of_rounds(hold):
     with pytest.raises(ValueError, match="hold"):
         LearnedLeader(make_artifact("leader"), Constant(), hold=hold)
+
+
+def test_the_protocol_shows_learned_policies_all_they_need():
+    """Over messages instead of in memory, every round after the history is the policies' own."""
+    instance, rounds = base(), 15
+    in_memory_leaders, in_memory_followers = in_play(make_bundle(gain=2.0))
+    prices, demands = play(instance, in_memory_leaders, in_memory_followers, rounds)
+    policies, follower_policies = in_play(make_bundle(gain=2.0))
+    leaders = [
+        LeaderMachine(
+            LeaderConfig(rounds=rounds, join_listen=0.0, min_avs=3),
+            leader_profile(instance, j),
+            policy,
+            session=1,
+        )
+        for j, policy in enumerate(policies, 1)
+    ]
+    followers = [
+        FollowerMachine(
+            FollowerConfig(min_rsus=2), follower_profile(instance, i), policy, session=1
+        )
+        for i, policy in enumerate(follower_policies, 1)
+    ]
+    now, settlements = 0.0, []
+    messages = [message for leader in leaders for message in leader.start(now)]
+    while messages:
+        now += 0.001
+        answers = []
+        for message in messages:
+            if isinstance(message, Offer):
+                for follower in followers:
+                    answers += follower.on_offer(message, now)
+            elif isinstance(message, Bid):
+                for leader in leaders:
+                    answers += leader.on_bid(message, now)
+            else:
+                settlements.append(message)
+        messages = answers
+
+    assert [machine.status().policy for machine in leaders + followers] == ["learned"] * 5
+    assert len(settlements) == 2 * rounds
+    for settlement in settlements:
+        t, j = settlement.round - 1, settlement.rsu_id - 1
+        assert settlement.price == pytest.approx(prices[t, j], rel=1e-12)
+        assert settlement.bandwidth == pytest.approx(demands[t, :, j], rel=1e-12)
+    for player in policies + follower_policies:
+        assert player.decisions == rounds - 4
+        assert player.fallbacks[Reason.HISTORY] == 4

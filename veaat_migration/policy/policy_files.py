@@ -105,10 +105,7 @@ def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[
         values = (role, agent, file, digest, len(data))
         entries.append(dict(zip(_ENTRY, values, strict=True)))
         contents.append(data)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PolicyFileError(f"{folder}: cannot be made: {_reason(error)}") from error
+    make_folder(folder)
     for entry, data in zip(entries, contents, strict=True):
         write_file(folder / entry["file"], data)
     bundle = {"format": BUNDLE_FORMAT, "version": BUNDLE_VERSION, "policies": entries}
@@ -174,6 +171,20 @@ def _read(path: Path, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         raise PolicyFileError(
             f"{path}: cannot be read: {_reason(error)}; check path and permissions"
+        ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there.
+
+    Raises:
+        PolicyFileError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise PolicyFileError(
+            f"{folder}: cannot be made: {_reason(error)}; check path and permissions"
         ) from error
 
 

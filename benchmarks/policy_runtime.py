@@ -145,8 +145,8 @@ def player_child(path: str) -> None:
     print(json.dumps({"p50": p50, "p99": p99, "memory": memory()}))
 
 
-def write_actor(folder: Any, role: str, name: str, *, onnx: bool) -> tuple[str, int]:
-    """A policy file of the base case with random weights; its path and size of observation."""
+def write_actor(folder: Any, role: str, name: str, *, onnx: bool) -> tuple[str, int, int]:
+    """A policy file of the base case with random weights: path, observed entries, parameters."""
     from itertools import pairwise
 
     import numpy as np
@@ -191,7 +191,7 @@ def write_actor(folder: Any, role: str, name: str, *, onnx: bool) -> tuple[str, 
         from veaat_migration.policy.onnx_export import write_onnx
 
         write_onnx(artifact, f"{path}.onnx")
-    return path, widths[0]
+    return path, widths[0], artifact.n_parameters
 
 
 def measure(arguments: Sequence[str]) -> dict[str, float]:
@@ -241,10 +241,10 @@ def main() -> None:
         runs: dict[tuple[str, str, str], list[str]] = {
             (runtime, role, name): ["--child", runtime, path, str(size)]
             for runtime in runtimes
-            for (role, name), (path, size) in actors.items()
+            for (role, name), (path, size, _) in actors.items()
         }
         if "numpy" in runtimes:
-            path, _ = actors["follower", "pruned 20-18"]
+            path, *_ = actors["follower", "pruned 20-18"]
             runs["numpy", "follower", "whole player"] = ["--player", path]
         figures: dict[tuple[str, str, str], list[dict[str, float]]] = {run: [] for run in runs}
         for _ in range(options.repetitions):
@@ -259,15 +259,18 @@ def main() -> None:
     for (runtime, role, name), figure in middle.items():
         values = f"{figure['p50']:8.2f} {figure['p99']:8.2f} {figure['memory']:7.1f}"
         print(f"{runtime:12s} {role:9s} {name:14s} {values}")
-    for runtime in runtimes:
-        for role in ROLES:
-            for dense, pruned in (
-                ("dense 64-64", "pruned 10-9"),
-                ("dense 128-128", "pruned 20-18"),
-            ):
-                before, after = middle[runtime, role, dense], middle[runtime, role, pruned]
-                ratio = before["p50"] / after["p50"]
-                print(f"{runtime} {role}: {dense} takes {ratio:.2f} times as long as {pruned}")
+    for role in ROLES:
+        for dense, pruned in (("dense 64-64", "pruned 10-9"), ("dense 128-128", "pruned 20-18")):
+            # Two operations for a parameter: a multiplication and an addition.
+            before, after = actors[role, dense][2], actors[role, pruned][2]
+            print(f"{role}: {dense} has {before} parameters and twice as many operations, ", end="")
+            print(f"{pruned} has {after}, 1/{before / after:.1f}; a decision takes ", end="")
+            ratios = [
+                middle[runtime, role, pruned]["p50"] / middle[runtime, role, dense]["p50"]
+                for runtime in runtimes
+            ]
+            named = [f"{ratio:.2f} ({name})" for name, ratio in zip(runtimes, ratios, strict=True)]
+            print(", ".join(named), "of the time")
     if options.json:
         rows = [
             {"runtime": runtime, "role": role, "actor": name, **figure}

@@ -155,7 +155,8 @@ def write_actor(folder: Any, role: str, name: str, *, onnx: bool) -> tuple[str, 
     from veaat_migration.policy.observation import ObservationLayout
     from veaat_migration.policy.policy_files import write_policy
     from veaat_migration.policy.scaling import Scale
-    from veaat_migration.policy.schema import PolicySchema, TrainingRecord
+    from veaat_migration.policy.schema import PolicySchema
+    from veaat_migration.policy.training_record import TrainingRecord
 
     layout = ObservationLayout(3, 2)
     hidden, unpruned = HIDDEN[name]

@@ -13,7 +13,8 @@ from veaat_migration.policy.artifact import PolicyArtifact
 from veaat_migration.policy.observation import ObservationLayout
 from veaat_migration.policy.policy_files import write_bundle, write_policy
 from veaat_migration.policy.scaling import Scale
-from veaat_migration.policy.schema import PolicySchema, TrainingRecord
+from veaat_migration.policy.schema import PolicySchema
+from veaat_migration.policy.training_record import TrainingRecord
 
 
 def make_policy(rsu_id: int) -> PolicyArtifact:

@@ -9,7 +9,8 @@ import numpy as np
 from veaat_migration.policy.artifact import PolicyArtifact
 from veaat_migration.policy.observation import ObservationLayout
 from veaat_migration.policy.scaling import Scale
-from veaat_migration.policy.schema import PolicySchema, TrainingRecord
+from veaat_migration.policy.schema import PolicySchema
+from veaat_migration.policy.training_record import TrainingRecord
 
 TRAINING = TrainingRecord("0" * 64, 7, 1000, "0.1.0", "2026-01-31T12:00:00Z")
 

@@ -23,7 +23,8 @@ from veaat_migration.policy.artifact import (
 )
 from veaat_migration.policy.checks import SchemaError
 from veaat_migration.policy.network_file import MAX_HEADER, canonical_json, pack, unpack
-from veaat_migration.policy.schema import PolicySchema, TrainingRecord
+from veaat_migration.policy.schema import PolicySchema
+from veaat_migration.policy.training_record import TrainingRecord
 
 FILE = make_artifact().to_bytes()
 SMALL = make_artifact(hidden=(2,), n_avs=1, n_rsus=1, history=1).to_bytes()

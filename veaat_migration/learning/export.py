@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from veaat_migration.learning.learner import Learner
 from veaat_migration.policy.artifact import PolicyArtifact
-from veaat_migration.policy.schema import PolicySchema, TrainingRecord
+from veaat_migration.policy.schema import PolicySchema
+from veaat_migration.policy.training_record import TrainingRecord
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -6,23 +6,23 @@ for something else is refused instead of being played.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from veaat_migration.policy.checks import (
+    MAX_COUNT,
     SchemaError,
     keys,
     list_of,
     numbers_of,
     shown,
-    utc_time,
     whole,
 )
 from veaat_migration.policy.observation import RATE_UNIT, ObservationLayout
 from veaat_migration.policy.scaling import KINDS, Scale
+from veaat_migration.policy.training_record import TrainingRecord
 
 FORMAT = "veaat-policy"
 FORMAT_VERSION = 1
@@ -37,33 +37,6 @@ MAX_VALUE = 1e12
 """Largest price, bandwidth or rate."""
 NARROWEST = 1e-6
 """Least width of an action's interval, relative to its upper end."""
-MAX_COUNT = 2**53
-"""Largest whole number that every reader of JSON takes exactly."""
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,64}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """Where a policy comes from."""
-
-    config_sha256: str
-    """Digest of the training configuration, 64 hexadecimal digits."""
-    seed: int
-    iteration: int
-    package_version: str
-    created: str
-    """UTC, as in 2026-01-31T12:00:00Z."""
-
-    def __post_init__(self) -> None:
-        path = "training"
-        if not (isinstance(self.config_sha256, str) and _DIGEST.fullmatch(self.config_sha256)):
-            raise SchemaError(f"{path}.config_sha256: must be 64 digits of 0-9a-f")
-        whole(f"{path}.seed", self.seed, 0, MAX_COUNT)
-        whole(f"{path}.iteration", self.iteration, 0, MAX_COUNT)
-        if not (isinstance(self.package_version, str) and _VERSION.fullmatch(self.package_version)):
-            raise SchemaError(f"{path}.package_version: must be a version, such as 1.2.3")
-        utc_time(f"{path}.created", self.created)
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ def make_learner(**network: object) -> Learner:
         price_max=30.0,
         bandwidth_max=10.0,
     )
+    network = {"hidden": [64, 64], **network}
     config = TrainingConfig.model_validate({"game": "base.yaml", "network": network})
     rates = torch.tensor([4.0, 5.0]), torch.tensor([10.0, 11.0])
     learner = Learner(instance, config, seed=1, rates=rates)

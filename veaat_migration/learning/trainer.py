@@ -33,8 +33,9 @@ from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning import checkpoint
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.evaluation import Report, judge, learned_play, reference
-from veaat_migration.learning.learner import Learner, Progress
+from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.logs import RunLog
+from veaat_migration.learning.progress import Progress
 from veaat_migration.scenario.instance_file import instance_to_mapping
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -25,6 +25,7 @@ from veaat_migration.learning.pruning import create_pruner
 from veaat_migration.learning.rollout import Rollout, collect
 from veaat_migration.learning.running import RunningScale
 from veaat_migration.learning.stacked import StackedMLP
+from veaat_migration.learning.state import learner_state, load_learner_state
 from veaat_migration.learning.stopwatch import Stopwatch
 from veaat_migration.learning.update import Batch, UpdateSettings, normalised, update
 
@@ -192,6 +193,20 @@ class Learner:
         for mask, width in zip(self.actors.masks, self.actors.widths[1:-1], strict=True):
             kept += width if mask is None else mask.sum((1, 2)).cpu()
         return 1.0 - kept / sum(self.config.network.hidden)
+
+    @property
+    def widths(self) -> list[int]:
+        """Hidden widths as they are computed."""
+        widths: list[int] = self.average.widths[1:-1]
+        return widths
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps besides the counters."""
+        return learner_state(self)
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
+        load_learner_state(self, state)
 
     def extra_state(self) -> dict[str, Tensor]:
         """What a kind of learner keeps in a checkpoint besides."""

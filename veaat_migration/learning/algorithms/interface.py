@@ -34,10 +34,7 @@ class JointPolicy(Protocol):
 
 
 class Algorithm(Protocol):
-    """One training run as a sequence of iterations.
-
-    Its state, for a checkpoint, is a flat dictionary of tensors and one that JSON can hold.
-    """
+    """One training run as a sequence of iterations."""
 
     config: TrainingConfig
     """As it is obeyed: with what the algorithm fixes."""
@@ -63,8 +60,25 @@ class Algorithm(Protocol):
         """What would be deployed now."""
         ...
 
+    @property
+    def widths(self) -> list[int]:
+        """Hidden widths of the actors as they are computed; none without networks."""
+        ...
+
+    def sparsity(self) -> Tensor:
+        """Share of each agent's original hidden neurons that are gone, [R + V]."""
+        ...
+
     def iterate(self) -> Progress:
         """Play one rollout and learn from it."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps besides the counters."""
+        ...
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
         ...
 
 

@@ -81,14 +81,28 @@ class Unlearned(ABC):
             widths=[],
         )
 
+    @property
+    def widths(self) -> list[int]:
+        """There are no networks."""
+        return []
+
+    def sparsity(self) -> Tensor:
+        """Nothing is pruned, [R + V] of 0."""
+        return torch.zeros(self.layout.n_rsus + self.layout.n_avs)
+
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint keeps besides the counters."""
-        return {"generator": self.generator.get_state(), "environment.past": self.environment.past}
+        return {
+            "generator": self.generator.get_state(),
+            "environment.past": self.environment.past,
+            "environment.round": torch.tensor(self.environment.episode_round),
+        }
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a checkpoint."""
         self.generator.set_state(state["generator"])
         self.environment.past.copy_(state["environment.past"])
+        self.environment.episode_round = int(state["environment.round"])
 
 
 def round_rewards(environment: Environment, shares: Tensor) -> Tensor:

@@ -40,14 +40,18 @@ def uncoupled_price(
     return 1.0 / y if y > 0.0 else float("inf")
 
 
-def uncoupled_prices(instance: GameInstance) -> FloatArray:
+def uncoupled_prices(instance: GameInstance, accuracy: float = _CLOSE) -> FloatArray:
     """Equilibrium prices of the game without couplings, demand bounds and delay, [R].
 
     Where unit costs differ between AVs their mean is used: exact only for equal costs.
+
+    Args:
+        instance: the game.
+        accuracy: the iterations stop where no price moves by more than this share of p_max.
     """
     total = [float(instance.satisfaction.sum())] * instance.n_rsus
     offset = [float(instance.offset.sum())] * instance.n_rsus
-    return _fixed_point(instance, lambda _: (total, offset))
+    return _fixed_point(instance, lambda _: (total, offset), accuracy)
 
 
 def paper_closed_form(instance: GameInstance, accuracy: float = _CLOSE) -> FloatArray:
@@ -58,9 +62,8 @@ def paper_closed_form(instance: GameInstance, accuracy: float = _CLOSE) -> Float
 
     Args:
         instance: the game.
-        accuracy: the iterations stop where nothing moves by more than this share of its bound.
+        accuracy: the iterations stop where nothing moves by more than this share of its maximum.
     """
-
     offset = [float(instance.offset.sum())] * instance.n_rsus
 
     def aggregates(prices: list[float]) -> tuple[list[float], list[float]]:

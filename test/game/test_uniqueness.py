@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from collection import CASES
+from collection import GAMES
 from games import base_case, random_game, with_changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from veaat_migration.game.kernel import Cases, equilibria
 from veaat_migration.game.stack import stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
-MANY = next(case.game for case in CASES if case.name == "many-follower-equilibria")
+MANY = GAMES["many-follower-equilibria"]
 
 
 def proven(game: GameInstance, prices: FloatArray) -> FloatArray:

@@ -54,8 +54,6 @@ class _Slopes:
     """db_ij/dy_l, one row per (i, j)"""
     regime: tuple[int, ...]
     """Per demand -1 at zero, 1 at b_max, 0 between"""
-    kinked: bool
-    """Whether an AV is so close to a bound that a payoff may have its kink here"""
 
 
 def suits(instance: GameInstance) -> bool:
@@ -69,6 +67,7 @@ class TinyPrices:
 
     def __init__(self, instance: GameInstance) -> None:
         """The game must have additive couplings, no delay constraint and no capacity."""
+        self.instance = instance
         low, high = price_bounds(instance)
         self.lowest: list[float] = (1.0 / high).tolist()
         self.highest: list[float] = (1.0 / low).tolist()
@@ -135,7 +134,8 @@ class TinyPrices:
             y = new
             self._predict(demand, slopes, step)
             if size <= _CLOSE and iteration > 1:  # the first move rests on a rough answer
-                if slopes.kinked or not self._settle(y, self.links(y)[1], demand, 0.0):
+                pair = self.links(y)[1]
+                if not self._settle(y, pair, demand, 0.0) or self._at_kink(y, pair, demand):
                     return None
                 return TinyFound([1.0 / one for one in y], demand, iteration)
             # The error of a step is about its square; there is no use in answers more precise.
@@ -162,30 +162,20 @@ class TinyPrices:
         avs, rsus, n_rsus = self.avs, self.rsus, len(self.rsus)
         prices = [1.0 / one for one in y]
         matrix, right, regime = [], [], []
-        kinked, tight = False, _BOUND * self.cap
         for i in avs:
             own, friends, delta, e = demand[i], self.social[i], self.satisfaction[i], self.offset[i]
-            least = 1e-3 * delta / (self.cap + e)
             for j in rsus:
-                x, links = prices[j], pair[j]
-                for k in avs:
-                    x -= friends[k] * demand[k][j]
-                for s in rsus:
-                    x -= links[s] * own[s]
-                x = max(x, least)
-                root = delta / x - e
-                kinked = kinked or abs(root) <= tight or abs(root - self.cap) <= tight
                 row = [0.0] * (len(avs) * n_rsus)
-                held = (root >= self.cap) - (root <= 0.0)
+                held = (own[j] >= self.cap) - (own[j] <= 0.0)
                 regime.append(held)
                 if held:
                     force = [0.0] * n_rsus
                 else:
-                    bent = delta / (x * x)
+                    bent = (own[j] + e) ** 2 / delta
                     for k in avs:
                         row[k * n_rsus + j] = -bent * friends[k]
                     for s in rsus:
-                        row[i * n_rsus + s] = -bent * links[s]
+                        row[i * n_rsus + s] = -bent * pair[j][s]
                     force = [bent * link[j][s] * prices[s] * own[s] for s in rsus]
                     linked = sum(link[j][s] * own[s] for s in rsus)
                     force[j] = bent * prices[j] * (prices[j] - linked)
@@ -200,7 +190,16 @@ class TinyPrices:
             [sum(self.cost[i][j] * response[i * n_rsus + j][s] for i in avs) for s in rsus]
             for j in rsus
         ]
-        return _Slopes(quantity, cost, response, tuple(regime), kinked)
+        return _Slopes(quantity, cost, response, tuple(regime))
+
+    def _at_kink(self, y: Sequence[float], pair: Rows, demand: Rows) -> bool:
+        """Whether some AV is so close to a bound that a payoff may have a kink here."""
+        game, b = self.instance, np.array(demand)
+        x = 1.0 / np.array(y) - game.social @ b - b @ np.transpose(pair)
+        filled = game.satisfaction / (self.cap + game.offset)
+        root = game.satisfaction[:, None] / np.maximum(x, 1e-3 * filled[:, None])
+        root = root - game.offset[:, None]
+        return bool(np.minimum(np.abs(root), np.abs(root - self.cap)).min() <= _BOUND * self.cap)
 
     def _conditions(
         self, y: Sequence[float], demand: Rows, slopes: _Slopes

@@ -16,7 +16,7 @@ from veaat_migration.game.instance import FloatArray, GameInstance
 
 _Aggregates = Callable[[list[float]], tuple[list[float], list[float]]]
 """A and E per RSU at prices."""
-_MAX_ROUNDS = 1000
+_MAX_ROUNDS = 300
 _CLOSE = 1e-14
 
 
@@ -54,7 +54,9 @@ def uncoupled_prices(instance: GameInstance, accuracy: float = _CLOSE) -> FloatA
     return _fixed_point(instance, lambda _: (total, offset), accuracy)
 
 
-def paper_closed_form(instance: GameInstance, accuracy: float = _CLOSE) -> FloatArray:
+def paper_closed_form(
+    instance: GameInstance, accuracy: float = _CLOSE, rounds: int = _MAX_ROUNDS
+) -> FloatArray:
     """Prices by the paper's Eqs. (16) and (23), iterated to their fixed point, [R].
 
     Couplings scale the satisfaction factor, A_ij = delta_i (1 + couplings), and every leader
@@ -63,15 +65,16 @@ def paper_closed_form(instance: GameInstance, accuracy: float = _CLOSE) -> Float
     Args:
         instance: the game.
         accuracy: the iterations stop where nothing moves by more than this share of its maximum.
+        rounds: most iterations; strong substitutes make them swing for ever.
     """
     offset = [float(instance.offset.sum())] * instance.n_rsus
 
     def aggregates(prices: list[float]) -> tuple[list[float], list[float]]:
-        demand = _multiplicative_demand(instance, np.array(prices), accuracy)
+        demand = _multiplicative_demand(instance, np.array(prices), accuracy, rounds)
         scale = 1.0 + instance.social @ demand + demand @ instance.service
         return (instance.satisfaction @ scale).tolist(), offset
 
-    return _fixed_point(instance, aggregates, accuracy)
+    return _fixed_point(instance, aggregates, accuracy, rounds)
 
 
 def symmetric_price(*, n_rsus: int, cost: float, satisfaction: float, offset: float) -> float:
@@ -90,11 +93,11 @@ def symmetric_price(*, n_rsus: int, cost: float, satisfaction: float, offset: fl
 
 
 def _multiplicative_demand(
-    instance: GameInstance, prices: FloatArray, accuracy: float
+    instance: GameInstance, prices: FloatArray, accuracy: float, rounds: int
 ) -> FloatArray:
     """Fixed point of Eqs. (16)-(17), b_ij = A_ij / p_j - E_i within [0, b_max], from below."""
     demand = np.zeros((instance.n_avs, instance.n_rsus))
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(rounds):
         scale = 1.0 + instance.social @ demand + demand @ instance.service
         wanted = instance.satisfaction[:, None] * scale / prices - instance.offset[:, None]
         new = np.clip(wanted, 0.0, instance.bandwidth_max)
@@ -105,7 +108,7 @@ def _multiplicative_demand(
 
 
 def _fixed_point(
-    instance: GameInstance, aggregates: _Aggregates, accuracy: float = _CLOSE
+    instance: GameInstance, aggregates: _Aggregates, accuracy: float, rounds: int = _MAX_ROUNDS
 ) -> FloatArray:
     """Leaders in turn at their closed-form price, A and E from ``aggregates``, until at rest."""
     # Plain numbers: leaders in turn would pay numpy's overhead for every single one.
@@ -114,7 +117,7 @@ def _fixed_point(
     low = np.maximum(instance.price_min, 1e-9 * highest).tolist()
     quality = instance.quality.tolist()
     prices = [min(2.0 * c, highest) for c in cost]
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(rounds):
         before = prices.copy()
         satisfaction, offset = aggregates(prices)
         attraction = [q / p for q, p in zip(quality, prices, strict=True)]

@@ -29,8 +29,8 @@ from veaat_migration.game.uniqueness import provably_unique
 _MORE_STARTS = 2000
 """V * R times the number of further random starts, at most ``_MOST_STARTS``."""
 _MOST_STARTS = 12
-_ROUGHLY = 1e-3
-"""Accuracy of the paper's approximation as a start."""
+_ROUGHLY, _ROUGH_ROUNDS = 1e-3, 20
+"""Accuracy of closed forms as starts, and most rounds for it."""
 _TOUCH = 1e-8
 GENERAL_STARTS = 4
 """Starts that the general search takes, as it takes its time."""
@@ -89,7 +89,7 @@ class LocalSearch:
         low, high = price_bounds(game)
         points = [uncoupled_prices(game), 1.05 * low, high]
         if not is_large(game):
-            points.append(paper_closed_form(game, _ROUGHLY))
+            points.append(paper_closed_form(game, _ROUGHLY, _ROUGH_ROUNDS))
         more = 0
         if self.stack is not None:
             more = min(_MORE_STARTS // (game.n_avs * game.n_rsus), _MOST_STARTS)

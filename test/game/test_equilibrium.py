@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from collection import GAMES
 from games import base_case, in_other_money, permuted, random_game, with_changes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -53,6 +54,20 @@ def test_paper_closed_form_is_near_but_exploitable() -> None:
     assert prices == pytest.approx([4.9903, 5.9955], rel=1e-4)
     demand = follower_equilibria(game, prices).demand[0]
     assert 0.005 < exploitability(game, prices, demand).largest < 0.02
+
+
+def test_a_rough_closed_form_is_near_the_exact_one() -> None:
+    game = base_case()
+    for exact, rough in [
+        (paper_closed_form(game), paper_closed_form(game, 1e-3, 20)),
+        (uncoupled_prices(game), uncoupled_prices(game, 1e-3)),
+    ]:
+        assert rough == pytest.approx(exact, rel=0.02)
+        assert (rough != exact).any()
+    swinging = GAMES["far-from-the-closed-form"]
+    prices = paper_closed_form(swinging, 1e-3, 20)
+    assert (prices >= swinging.price_min).all()
+    assert (prices <= swinging.price_max).all()
 
 
 @pytest.mark.parametrize("n_rsus", [1, 2, 4])

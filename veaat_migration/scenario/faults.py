@@ -33,10 +33,14 @@ def faults_of_models(
     error: ValidationError, models: Mapping[tuple[str | int, ...], type[Part]]
 ) -> list[str]:
     """One line for every fault of another kind of file; ``models`` are its parts by path."""
-    return [
-        f"{path_text(item['loc']) or 'file'}: {_fault(item['loc'], item, models, {})}"
-        for item in error.errors(include_url=False)
-    ]
+    lines: list[str] = []
+    for item in error.errors(include_url=False):
+        where = path_text(item["loc"])
+        if item["type"] == INCONSISTENT:
+            lines += [f"{where}.{fault}" if where else fault for fault in item["ctx"]["problems"]]
+        else:
+            lines.append(f"{where or 'file'}: {_fault(item['loc'], item, models, {})}")
+    return lines
 
 
 def _single(error: ValidationError, content: Mapping[Any, Any]) -> list[str]:

@@ -1,0 +1,166 @@
+"""Many games side by side, round after round: who sees what, and what everyone earns.
+
+Samples are columns, as in :mod:`.stacked`: a record (:mod:`veaat_migration.policy.observation`)
+of every round of every game stands in one tensor [record, T, G], written once and read by the
+networks without copies. What a round pays does not influence the rounds after it, so rewards are
+computed for a whole rollout at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from veaat_migration.game.instance import GameInstance
+from veaat_migration.learning.game import BatchedGame
+from veaat_migration.policy.observation import RATE_UNIT, ObservationLayout, as_input
+from veaat_migration.policy.scaling import Scale
+
+USABLE_MARGIN = 1e-3
+"""An AV with E_i < 0 works only with more than -E_i: its interval begins so much above [MHz]."""
+
+
+def price_scale(instance: GameInstance, kind: str = "geometric") -> Scale:
+    """The interval [c_j, p_max] of every leader's action [money/MHz]."""
+    return Scale(kind, instance.price_min, np.full(instance.n_rsus, instance.price_max))
+
+
+def bandwidth_scale(instance: GameInstance) -> Scale:
+    """The intervals [0, b_max] of the followers' actions [MHz], [V R] row by row."""
+    least = np.where(instance.offset > 0.0, 0.0, USABLE_MARGIN - instance.offset)
+    low = np.repeat(least, instance.n_rsus)
+    return Scale("linear", low, np.full(low.shape, instance.bandwidth_max))
+
+
+class Environment:
+    """G games of one instance. A rollout is T rounds: in each, prices first, then demands."""
+
+    def __init__(
+        self,
+        game: BatchedGame,
+        layout: ObservationLayout,
+        *,
+        games: int,
+        rounds: int,
+        episode: int,
+        rates: tuple[Tensor, Tensor],
+        prices: str = "geometric",
+        generator: torch.Generator,
+    ) -> None:
+        """Begin an episode.
+
+        Args:
+            game: the instance on its device.
+            layout: what players observe.
+            games: G.
+            rounds: T, rounds of one rollout.
+            episode: rounds after which the history is drawn anew; a multiple of ``rounds``.
+            rates: lambda_j and mu_j [1/s], each [R].
+            prices: kind of the price scale.
+            generator: source of the initial histories, on the CPU or the game's device.
+        """
+        if episode % rounds:
+            raise ValueError(f"episode: must be a multiple of {rounds} rounds, got {episode}")
+        self.game, self.layout = game, layout
+        self.games, self.rounds, self.episode = games, rounds, episode
+        self.price_scale = price_scale(game.instance, prices)
+        self.bandwidth_scale = bandwidth_scale(game.instance)
+        self._generator = generator
+        # Rounds of the running episode and its last rounds: all that is carried on.
+        self.episode_round = 0
+        size, history = layout.round_size, layout.history
+        options = {"dtype": game.dtype, "device": game.device}
+        self.past = torch.empty((history + rounds, size, games), **options)
+        # One more than T: what players observe after the last round, for its value.
+        self.records = torch.zeros((layout.record_size, rounds + 1, games), **options)
+        self._rates = torch.cat(rates).to(**options) / RATE_UNIT
+        self.reset()
+
+    @property
+    def _first_price(self) -> int:
+        return self.layout.record_size - self.layout.n_rsus
+
+    def reset(self) -> None:
+        """A new episode: the rounds before it are drawn at random (Section V-A)."""
+        shares = torch.rand(
+            self.past[-self.layout.history :].shape,
+            generator=self._generator,
+            dtype=self.game.dtype,
+            device=self._generator.device,
+        )
+        self.past[-self.layout.history :] = as_input(shares).to(self.game.device)
+        self.episode_round = 0
+
+    def begin(self) -> None:
+        """Start a rollout: keep the last L rounds, or begin the next episode."""
+        if self.ended:
+            self.reset()
+        history = self.layout.history
+        self.past[:history] = self.past[-history:].clone()
+        start = history * self.layout.round_size
+        self.records[start : start + len(self._rates)] = self._rates[:, None, None]
+        self.episode_round += self.rounds
+
+    def leaders_see(self, t: int) -> Tensor:
+        """The record of round t of the rollout before prices are known, [record, G]."""
+        record = self.records[:, t]
+        past = self.past[t : t + self.layout.history]
+        record[: past.shape[0] * past.shape[1]] = past.view(-1, self.games)
+        record[self._first_price :] = 0.0
+        return record
+
+    def post_prices(self, t: int, shares: Tensor) -> Tensor:
+        """Stage I: all prices as shares of their intervals, [R, G]; what followers see."""
+        record = self.records[:, t]
+        record[self._first_price :] = as_input(shares)
+        return record
+
+    def post_demands(self, t: int, shares: Tensor) -> None:
+        """Stage II: all demands as shares of their intervals, [V R, G], row by row."""
+        now = self.past[self.layout.history + t]
+        now[: self.layout.n_rsus] = self.records[self._first_price :, t]
+        now[self.layout.n_rsus :] = as_input(shares)
+
+    @property
+    def played(self) -> Tensor:
+        """Prices and demands as players see them, [T + 1, R + V R, G]; the first was before."""
+        return self.past[self.layout.history - 1 :]
+
+    @property
+    def rates(self) -> Tensor:
+        """lambda_j and mu_j as players see them, [2 R]."""
+        return self._rates
+
+    @property
+    def ended(self) -> bool:
+        """Whether the episode ends with this rollout."""
+        return self.episode_round >= self.episode
+
+    def outcome(self) -> tuple[Tensor, Tensor]:
+        """Prices [T + 1, G, R] and demands [T + 1, G, V, R] in their own units."""
+        played = (self.played.transpose(1, 2) + 1.0) / 2.0
+        n_avs, n_rsus = self.layout.n_avs, self.layout.n_rsus
+        prices = self.price_scale.value(played[..., :n_rsus])
+        demands = self.bandwidth_scale.value(played[..., n_rsus:])
+        return prices, demands.reshape(*demands.shape[:-1], n_avs, n_rsus)
+
+    def quiet_utilities(self, shares: Tensor) -> Tensor:
+        """What each AV would have earned with other demands of its own, all else as played.
+
+        Args:
+            shares: those demands as shares of their intervals, [V, R, T, G].
+
+        Returns:
+            Utilities [money], [V, T, G].
+        """
+        n_avs, n_rsus, rounds, games = shares.shape
+        prices, demand = self.outcome()
+        flat = shares.permute(2, 3, 0, 1).reshape(rounds, games, n_avs * n_rsus)
+        own = self.bandwidth_scale.value(flat).view(rounds, games, n_avs, n_rsus)
+        return self.game.own_utilities(prices[1:], demand[1:], own).permute(2, 0, 1)
+
+    def rewards(self) -> Tensor:
+        """U^L and U^F [money], [R + V, T + 1, G]; the first are of the round before."""
+        profits, utilities = self.game.utilities(*self.outcome())
+        return torch.cat([profits, utilities], -1).permute(2, 0, 1)

@@ -1,0 +1,1 @@
+"""Structured pruning of the actors while they learn (Section V-C), and other ways to prune."""

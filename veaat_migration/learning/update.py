@@ -1,0 +1,145 @@
+"""One update of all agents' actors and critics: Eqs. (26) to (29), (33), (45) to (47).
+
+The losses of all agents are summed, which leaves every agent's gradient its own. Where an option
+of :class:`UpdateSettings` differs, this is PPO, A2C or what lies between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from veaat_migration.learning.actors import Actors
+from veaat_migration.learning.stacked import StackedMLP
+
+
+@dataclass(frozen=True)
+class UpdateSettings:
+    """What makes the difference between policy-gradient methods."""
+
+    epochs: int = 4
+    minibatches: int = 4
+    clip: float | None = 0.2
+    """epsilon of Eq. (29); None: the plain policy gradient, without ratio."""
+    value_weight: float = 0.5
+    """c_2 of Eq. (33)."""
+    max_gradient: float = 0.5
+    """Largest Euclidean norm of one agent's gradient, actor and critic each."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples as columns, N of them, for A agents."""
+
+    records: Tensor
+    """[record, N]."""
+    latents: Tensor
+    """u, [A, R, N]."""
+    log_probabilities: Tensor
+    """Of u under the policy that played, [A, N]."""
+    advantages: Tensor
+    """Normalised; 0 where an agent learns nothing from a sample, [A, N]."""
+    returns: Tensor
+    """Targets of the critics, [A, N]."""
+    weights: Tensor
+    """Of the critics' errors: 0 where an agent learns nothing, 1 on average, [A, N]."""
+
+    def part(self, agents: slice, chosen: Tensor | None) -> Batch:
+        """Some agents' share of the chosen samples, or of all."""
+
+        def cut(values: Tensor) -> Tensor:
+            return values[agents] if chosen is None else values[agents][..., chosen]
+
+        return Batch(
+            self.records if chosen is None else self.records[:, chosen],
+            cut(self.latents),
+            cut(self.log_probabilities),
+            cut(self.advantages),
+            cut(self.returns),
+            cut(self.weights),
+        )
+
+
+def surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """The clipped objective inside Eq. (27), with g_clip of Eq. (29)."""
+    return torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
+
+
+def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
+    """Advantages of each agent with mean 0 and deviation 1 over the samples that count."""
+    mean = (advantages * weights).mean(-1, keepdim=True)
+    centred = advantages - mean
+    deviation = (centred.square() * weights).mean(-1, keepdim=True).sqrt()
+    return centred * weights / (deviation + 1e-8)
+
+
+def limit_gradients(network: StackedMLP, limit: float) -> None:
+    """Shorten each agent's gradient to a Euclidean norm of at most ``limit``."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    squares = torch.stack([g.square().sum((1, 2)) for g in gradients]).sum(0)
+    factor = (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0)[:, None, None]
+    for gradient in gradients:
+        gradient.mul_(factor)
+
+
+def update(
+    batch: Batch,
+    actors: Actors,
+    critics: StackedMLP,
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+    settings: UpdateSettings,
+    *,
+    agents: slice,
+    entropy_weight: float,
+    penalty: Callable[[], Tensor] | None,
+    generator: torch.Generator,
+    after_step: Callable[[], None] | None = None,
+) -> None:
+    """Gradient steps over the batch.
+
+    Args:
+        batch: what was played, of all agents.
+        actors: policies to improve.
+        critics: their state values.
+        optimizers: of the actors and of the critics.
+        settings: the method.
+        agents: who learns.
+        entropy_weight: c_3 of Eq. (33), annealed by Eq. (34).
+        penalty: what Eq. (45) subtracts for the sake of sparsity.
+        generator: of the minibatches.
+        after_step: called after each gradient step.
+    """
+    n = batch.records.shape[1]
+    for _ in range(settings.epochs):
+        order = torch.randperm(n, generator=generator, device=generator.device)
+        for chosen in order.to(batch.records.device).chunk(settings.minibatches):
+            # One minibatch of all samples needs no order.
+            part = batch.part(agents, None if len(chosen) == n else chosen)
+            mean = actors(part.records, agents)
+            log_probability = actors.log_probability(part.latents, mean, agents)
+            if settings.clip is None:
+                objective = log_probability * part.advantages
+            else:
+                ratio = (log_probability - part.log_probabilities).exp()
+                objective = surrogate(ratio, part.advantages, settings.clip)
+            loss = -objective.mean(-1).sum() - entropy_weight * actors.entropy()[agents].sum()
+            if penalty is not None:
+                loss = loss + penalty()
+            optimizers[0].zero_grad()
+            loss.backward()
+            actors.blind_gradient()
+            limit_gradients(actors, settings.max_gradient)
+            optimizers[0].step()
+
+            error = critics(part.records, agents)[:, 0] - part.returns
+            value_loss = (error.square() * part.weights).mean(-1).sum()
+            optimizers[1].zero_grad()
+            (settings.value_weight * value_loss).backward()
+            critics.blind_gradient()
+            limit_gradients(critics, settings.max_gradient)
+            optimizers[1].step()
+            if after_step is not None:
+                after_step()

@@ -21,6 +21,39 @@ Width = Annotated[int, Field(ge=4)]
 Count = Annotated[int, Field(ge=1)]
 
 
+class FadingPart(Part):
+    """Rayleigh fading of every link."""
+
+    memory: Share = Field(
+        default=0.0,
+        description="correlation of a link's gain from round to round; 0: drawn anew in each, "
+        "1: once per episode",
+    )
+
+
+class DriftPart(Part):
+    """A quantity that wanders within an interval around its value, evenly spread over it."""
+
+    spread: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="half the width of the interval, as a share of the value"
+    )
+    memory: Share = Field(
+        default=1.0,
+        description="correlation from round to round; 0: drawn anew in each, 1: once per episode",
+    )
+
+
+class DynamicsPart(Part):
+    """What changes while the game is played; nothing by default."""
+
+    fading: FadingPart | None = Field(default=None, description="of the links, moves delay")
+    arrivals: DriftPart | None = Field(
+        default=None, description="lambda_j: RSUs see it, and it moves the delay in the queue"
+    )
+    satisfaction: DriftPart | None = Field(default=None, description="delta_i of the AVs' tasks")
+    data: DriftPart | None = Field(default=None, description="D_i of the AVs' tasks, moves delay")
+
+
 class EnvironmentPart(Part):
     """The games that are played."""
 
@@ -36,6 +69,13 @@ class EnvironmentPart(Part):
     price_scale: Literal["geometric", "linear"] = Field(
         default="geometric", description="how a price depends on the share of [c_j, p_max]"
     )
+
+    delay_penalty: Annotated[float, Field(ge=0)] = Field(
+        default=10.0,
+        description="what each second of a missed deadline (Eq. 11) costs an AV [money/s], in "
+        "games with a delay constraint; 0: delay shapes no reward",
+    )
+    dynamics: DynamicsPart = Field(default_factory=DynamicsPart)
 
     @model_validator(mode="after")
     def _whole_rollouts(self) -> EnvironmentPart:
@@ -207,6 +247,11 @@ class TrainingConfig(Part):
 _MODELS: dict[tuple[str | int, ...], type[Part]] = {
     (): TrainingConfig,
     ("environment",): EnvironmentPart,
+    ("environment", "dynamics"): DynamicsPart,
+    ("environment", "dynamics", "fading"): FadingPart,
+    ("environment", "dynamics", "arrivals"): DriftPart,
+    ("environment", "dynamics", "satisfaction"): DriftPart,
+    ("environment", "dynamics", "data"): DriftPart,
     ("network",): NetworkPart,
     ("update",): UpdatePart,
     ("exploration",): ExplorationPart,

@@ -8,17 +8,19 @@ computed for a whole rollout at once.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from veaat_migration.game.instance import GameInstance
-from veaat_migration.learning.game import BatchedGame
+from veaat_migration.learning.config import DynamicsPart, EnvironmentPart
+from veaat_migration.learning.dynamics import Dynamics
+from veaat_migration.learning.game import AS_GIVEN, USABLE_MARGIN, BatchedGame, Circumstances
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.policy.observation import RATE_UNIT, ObservationLayout, as_input
 from veaat_migration.policy.scaling import Scale
-
-USABLE_MARGIN = 1e-3
-"""An AV with E_i < 0 works only with more than -E_i: its interval begins so much above [MHz]."""
 
 
 def price_scale(instance: GameInstance, kind: str = "geometric") -> Scale:
@@ -46,6 +48,7 @@ class Environment:
         episode: int,
         rates: tuple[Tensor, Tensor],
         prices: str = "geometric",
+        dynamics: Dynamics | None = None,
         generator: torch.Generator,
     ) -> None:
         """Begin an episode.
@@ -58,6 +61,7 @@ class Environment:
             episode: rounds after which the history is drawn anew; a multiple of ``rounds``.
             rates: lambda_j and mu_j [1/s], each [R].
             prices: kind of the price scale.
+            dynamics: of ``games`` games and ``rounds`` rounds; None: every round is alike.
             generator: source of the initial histories, on the CPU or the game's device.
         """
         if episode % rounds:
@@ -66,6 +70,7 @@ class Environment:
         self.games, self.rounds, self.episode = games, rounds, episode
         self.price_scale = price_scale(game.instance, prices)
         self.bandwidth_scale = bandwidth_scale(game.instance)
+        self._dynamics = dynamics
         self._generator = generator
         self._round = 0
         size, history = layout.round_size, layout.history
@@ -73,8 +78,60 @@ class Environment:
         self._past = torch.empty((history + rounds, size, games), **options)
         # One more than T: what players observe after the last round, for its value.
         self.records = torch.zeros((layout.record_size, rounds + 1, games), **options)
-        self._rates = torch.cat(rates).to(**options) / RATE_UNIT
+        self._first_rate = history * size
+        self.rates[:] = (torch.cat(rates).to(**options) / RATE_UNIT)[:, None, None]
         self.reset()
+
+    @classmethod
+    def create(
+        cls,
+        instance: GameInstance,
+        part: EnvironmentPart,
+        *,
+        surroundings: Surroundings | None = None,
+        games: int | None = None,
+        rounds: int | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        generator: torch.Generator,
+    ) -> Environment:
+        """Games as a training file describes them.
+
+        Args:
+            instance: the game.
+            part: the file's ``environment``.
+            surroundings: its queues and radio; the usual ones by default.
+            games: instead of the part's.
+            rounds: instead of the part's.
+            device: where to compute.
+            dtype: precision.
+            generator: of all random numbers, on the CPU or the device.
+
+        Raises:
+            DynamicsError: something would change that shapes nothing in this game.
+        """
+        games, rounds = games or part.games, rounds or part.rounds
+        around = surroundings or Surroundings.of_instance(instance)
+        game = BatchedGame(instance, delay_penalty=part.delay_penalty, device=device, dtype=dtype)
+        layout = ObservationLayout(
+            instance.n_avs, instance.n_rsus, part.history, part.observe_current_price
+        )
+        dynamics = None
+        if part.dynamics != DynamicsPart():
+            dynamics = Dynamics(
+                game, part.dynamics, around, games=games, rounds=rounds, generator=generator
+            )
+        return cls(
+            game,
+            layout,
+            games=games,
+            rounds=rounds,
+            episode=part.episode,
+            rates=(torch.from_numpy(around.arrival_rate), torch.from_numpy(around.service_rate)),
+            prices=part.price_scale,
+            dynamics=dynamics,
+            generator=generator,
+        )
 
     @property
     def _first_price(self) -> int:
@@ -89,6 +146,9 @@ class Environment:
             device=self._generator.device,
         )
         self._past[-self.layout.history :] = as_input(shares).to(self.game.device)
+        if self._dynamics is not None:
+            self._dynamics.reset()
+            self._show_arrivals()
         self._round = 0
 
     def begin(self) -> None:
@@ -97,12 +157,22 @@ class Environment:
             self.reset()
         history = self.layout.history
         self._past[:history] = self._past[-history:].clone()
-        start = history * self.layout.round_size
-        self.records[start : start + len(self._rates)] = self._rates[:, None, None]
+        if self._dynamics is not None:
+            self._dynamics.advance()
+            self._show_arrivals()
         self._round += self.rounds
 
+    def _show_arrivals(self) -> None:
+        assert self._dynamics is not None
+        arrivals = self._dynamics.arrival_rates()
+        if arrivals.ndim > 1:
+            self.rates[: self.layout.n_rsus] = arrivals.permute(2, 0, 1) / RATE_UNIT
+
     def leaders_see(self, t: int) -> Tensor:
-        """The record of round t of the rollout before prices are known, [record, G]."""
+        """The record of round t of the rollout before prices are known, [record, G].
+
+        t = T is the round after the rollout; also right after :meth:`reset`, before :meth:`begin`.
+        """
         record = self.records[:, t]
         past = self._past[t : t + self.layout.history]
         record[: past.shape[0] * past.shape[1]] = past.view(-1, self.games)
@@ -128,8 +198,8 @@ class Environment:
 
     @property
     def rates(self) -> Tensor:
-        """lambda_j and mu_j as players see them, [2 R]."""
-        return self._rates
+        """lambda_j and mu_j as players see them, [2 R, T + 1, G]."""
+        return self.records[self._first_rate : self._first_price]
 
     @property
     def ended(self) -> bool:
@@ -144,7 +214,29 @@ class Environment:
         demands = self.bandwidth_scale.value(played[..., n_rsus:])
         return prices, demands.reshape(*demands.shape[:-1], n_avs, n_rsus)
 
+    def circumstances(self) -> Circumstances:
+        """What dynamics change, of the rounds of :meth:`outcome`."""
+        return AS_GIVEN if self._dynamics is None else self._dynamics.circumstances()
+
     def rewards(self) -> Tensor:
-        """U^L and U^F [money], [R + V, T + 1, G]; the first are of the round before."""
-        profits, utilities = self.game.utilities(*self.outcome())
+        """What agents earn [money], [R + V, T + 1, G]; the first are of the round before.
+
+        U^L and U^F, less the cost of missed deadlines (:meth:`.game.BatchedGame.rewards`).
+        """
+        profits, utilities = self.game.rewards(*self.outcome(), self.circumstances())
         return torch.cat([profits, utilities], -1).permute(2, 0, 1)
+
+    def state(self) -> dict[str, Any]:
+        """What the next rollout begins with, but for the generator: for an exact resume."""
+        return {
+            "past": self._past[-self.layout.history :].clone(),
+            "round": self._round,
+            "dynamics": {} if self._dynamics is None else self._dynamics.state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self._past[-self.layout.history :] = state["past"]
+        self._round = int(state["round"])
+        if self._dynamics is not None:
+            self._dynamics.load_state(state["dynamics"])

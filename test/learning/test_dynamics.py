@@ -110,7 +110,7 @@ def test_walks_with_full_memory_change_with_the_episode_only():
 
 def slow_rewards(env, t):
     """Rewards of column t of a rollout, game by game, from the game's own formulas."""
-    game, now = env.game.instance, env.circumstances()
+    game, now = env.game.instance, env.circumstances
     prices, demands = (x.numpy() for x in env.outcome())
     result = []
     for g in range(env.games):
@@ -156,7 +156,7 @@ def test_leaders_see_the_arrival_rates_that_make_the_queues():
         assert (seen > 0.0).all()
         assert (seen < SERVICE[:, None, None]).all()
         # Rounds 0 to T - 1 of the record are columns 1 to T of the rewards.
-        base = env.circumstances().base_delay[1:].numpy()  # [T, G, V, R]
+        base = env.circumstances.base_delay[1:].numpy()  # [T, G, V, R]
         queue = queueing_delay(seen[:, :-1].transpose(1, 2, 0), SERVICE)
         np.testing.assert_allclose(base, 0.4 + queue[:, :, None] * np.ones((3, 1)), rtol=1e-12)
         record = env.records[:, 1].numpy()
@@ -195,7 +195,7 @@ def play_single(env):
 def test_fading_is_rayleigh_around_the_links_own_signal():
     env = environment({"fading": {"memory": 0.3}}, games=4000)
     play(env)
-    efficiency = env.circumstances().spectral_efficiency.numpy()  # [T + 1, G, V, R]
+    efficiency = env.circumstances.spectral_efficiency.numpy()  # [T + 1, G, V, R]
     power = (np.exp2(efficiency) - 1.0) / (np.exp2([12.0, 11.0]) - 1.0)
     for link in power[0].reshape(4000, 6).T:
         assert link.mean() == pytest.approx(1.0, abs=0.08)
@@ -214,7 +214,7 @@ def test_tasks_are_drawn_anew_for_each_episode_within_their_interval():
     tasks = []
     for number in range(4):
         play(env, number)
-        now = env.circumstances()
+        now = env.circumstances
         assert (now.satisfaction == now.satisfaction[0]).all()
         assert (now.data == now.data[0]).all()
         tasks.append(torch.cat([now.satisfaction[0], now.data[0]], 1).numpy())
@@ -240,7 +240,7 @@ def test_nothing_changes_by_default_and_no_random_number_is_drawn_for_it():
     env = environment({})
     calm = environment({"satisfaction": None})
     play(env)
-    assert env.circumstances().satisfaction is None
+    assert env.circumstances.satisfaction is None
     assert torch.equal(env.rates, env.rates[:, :1, :1].expand_as(env.rates))
     play(calm)
     assert torch.equal(env._generator.get_state(), calm._generator.get_state())
@@ -257,7 +257,7 @@ def test_what_would_shape_nothing_is_refused(name, delay, penalty):
 def test_arrivals_may_change_in_games_without_delay():
     env = environment({"arrivals": {"spread": 0.5}}, delay=False)
     assert torch.isfinite(play(env)).all()
-    assert env.circumstances().base_delay is None
+    assert env.circumstances.base_delay is None
 
 
 def test_surroundings_of_a_scenario_are_its_radio_and_queues():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from veaat_migration.parallel import undisturbed
 from veaat_migration.studies import pool
 from veaat_migration.studies.evaluate import Record
 from veaat_migration.studies.pool import evaluate_all
@@ -86,7 +87,7 @@ def test_children_use_one_thread_and_the_environment_is_left_as_it_was(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with pool._undisturbed():
+    with undisturbed():
         assert {os.environ[name] for name in pool._ONE_THREAD} == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ

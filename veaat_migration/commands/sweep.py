@@ -98,9 +98,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the study and write its results."""
+    from veaat_migration.parallel import default_jobs
     from veaat_migration.studies.errors import StudyError
     from veaat_migration.studies.journal import FILE as JOURNAL
-    from veaat_migration.studies.pool import default_jobs
     from veaat_migration.studies.results import write_csv
     from veaat_migration.studies.run import run_study
 

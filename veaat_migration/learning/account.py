@@ -41,7 +41,7 @@ class Account:
 
     def settle(self, environment: Environment) -> None:
         """A round has been played."""
-        played, now, game = environment.outcome(), environment.circumstances(), environment.game
+        played, now, game = environment.outcome(), environment.circumstances, environment.game
         profits, utilities = (x[1, 0].numpy() for x in game.rewards(*played, now))
         self.rewards = np.concatenate([profits, utilities])
         self.utilities = self.rewards.copy()

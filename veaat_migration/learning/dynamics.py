@@ -9,6 +9,7 @@ interval: bounded, and of the same distribution in every round.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ class Dynamics:
         """What the next rollout begins with, for an exact resume."""
         return {name: walk.values[-2:].clone() for name, walk in self._walks.items()}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on where :meth:`state` was taken."""
         for name, walk in self._walks.items():
             walk.values[-2:] = state[name]

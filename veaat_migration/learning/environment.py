@@ -8,7 +8,7 @@ computed for a whole rollout at once.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.config import DynamicsPart, EnvironmentPart
 from veaat_migration.learning.dynamics import Dynamics
-from veaat_migration.learning.game import AS_GIVEN, USABLE_MARGIN, BatchedGame, Circumstances
+from veaat_migration.learning.game import AS_GIVEN, USABLE_MARGIN, BatchedGame
 from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.policy.observation import RATE_UNIT, ObservationLayout, as_input
 from veaat_migration.policy.scaling import Scale
@@ -71,11 +71,14 @@ class Environment:
         self.price_scale = price_scale(game.instance, prices)
         self.bandwidth_scale = bandwidth_scale(game.instance)
         self._dynamics = dynamics
+        self.circumstances = AS_GIVEN
+        """What dynamics change, of the rounds of :meth:`outcome`."""
         self._generator = generator
-        self._round = 0
+        # Rounds of the running episode and its last rounds: all that is carried on.
+        self.episode_round = 0
         size, history = layout.round_size, layout.history
         options = {"dtype": game.dtype, "device": game.device}
-        self._past = torch.empty((history + rounds, size, games), **options)
+        self.past = torch.empty((history + rounds, size, games), **options)
         # One more than T: what players observe after the last round, for its value.
         self.records = torch.zeros((layout.record_size, rounds + 1, games), **options)
         self._first_rate = history * size
@@ -140,27 +143,28 @@ class Environment:
     def reset(self) -> None:
         """A new episode: the rounds before it are drawn at random (Section V-A)."""
         shares = torch.rand(
-            self._past[-self.layout.history :].shape,
+            self.past[-self.layout.history :].shape,
             generator=self._generator,
             dtype=self.game.dtype,
             device=self._generator.device,
         )
-        self._past[-self.layout.history :] = as_input(shares).to(self.game.device)
+        self.past[-self.layout.history :] = as_input(shares).to(self.game.device)
         if self._dynamics is not None:
             self._dynamics.reset()
             self._show_arrivals()
-        self._round = 0
+        self.episode_round = 0
 
     def begin(self) -> None:
         """Start a rollout: keep the last L rounds, or begin the next episode."""
         if self.ended:
             self.reset()
         history = self.layout.history
-        self._past[:history] = self._past[-history:].clone()
+        self.past[:history] = self.past[-history:].clone()
         if self._dynamics is not None:
             self._dynamics.advance()
             self._show_arrivals()
-        self._round += self.rounds
+            self.circumstances = self._dynamics.circumstances()
+        self.episode_round += self.rounds
 
     def _show_arrivals(self) -> None:
         assert self._dynamics is not None
@@ -174,7 +178,7 @@ class Environment:
         t = T is the round after the rollout; also right after :meth:`reset`, before :meth:`begin`.
         """
         record = self.records[:, t]
-        past = self._past[t : t + self.layout.history]
+        past = self.past[t : t + self.layout.history]
         record[: past.shape[0] * past.shape[1]] = past.view(-1, self.games)
         record[self._first_price :] = 0.0
         return record
@@ -187,14 +191,14 @@ class Environment:
 
     def post_demands(self, t: int, shares: Tensor) -> None:
         """Stage II: all demands as shares of their intervals, [V R, G], row by row."""
-        now = self._past[self.layout.history + t]
+        now = self.past[self.layout.history + t]
         now[: self.layout.n_rsus] = self.records[self._first_price :, t]
         now[self.layout.n_rsus :] = as_input(shares)
 
     @property
     def played(self) -> Tensor:
         """Prices and demands as players see them, [T + 1, R + V R, G]; the first was before."""
-        return self._past[self.layout.history - 1 :]
+        return self.past[self.layout.history - 1 :]
 
     @property
     def rates(self) -> Tensor:
@@ -204,7 +208,7 @@ class Environment:
     @property
     def ended(self) -> bool:
         """Whether the episode ends with this rollout."""
-        return self._round >= self.episode
+        return self.episode_round >= self.episode
 
     def outcome(self) -> tuple[Tensor, Tensor]:
         """Prices [T + 1, G, R] and demands [T + 1, G, V, R] in their own units."""
@@ -214,29 +218,37 @@ class Environment:
         demands = self.bandwidth_scale.value(played[..., n_rsus:])
         return prices, demands.reshape(*demands.shape[:-1], n_avs, n_rsus)
 
-    def circumstances(self) -> Circumstances:
-        """What dynamics change, of the rounds of :meth:`outcome`."""
-        return AS_GIVEN if self._dynamics is None else self._dynamics.circumstances()
+    def quiet_utilities(self, shares: Tensor) -> Tensor:
+        """What each AV would have earned with other demands of its own, all else as played.
+
+        Args:
+            shares: those demands as shares of their intervals, [V, R, T, G].
+
+        Returns:
+            Rewards as :meth:`rewards` gives them [money], [V, T, G].
+        """
+        n_avs, n_rsus, rounds, games = shares.shape
+        prices, demand = self.outcome()
+        flat = shares.permute(2, 3, 0, 1).reshape(rounds, games, n_avs * n_rsus)
+        own = self.bandwidth_scale.value(flat).view(rounds, games, n_avs, n_rsus)
+        rewards = self.game.own_rewards(prices[1:], demand[1:], own, self.circumstances[1:])
+        return rewards.permute(2, 0, 1)
 
     def rewards(self) -> Tensor:
         """What agents earn [money], [R + V, T + 1, G]; the first are of the round before.
 
         U^L and U^F, less the cost of missed deadlines (:meth:`.game.BatchedGame.rewards`).
         """
-        profits, utilities = self.game.rewards(*self.outcome(), self.circumstances())
+        profits, utilities = self.game.rewards(*self.outcome(), self.circumstances)
         return torch.cat([profits, utilities], -1).permute(2, 0, 1)
 
-    def state(self) -> dict[str, Any]:
-        """What the next rollout begins with, but for the generator: for an exact resume."""
-        return {
-            "past": self._past[-self.layout.history :].clone(),
-            "round": self._round,
-            "dynamics": {} if self._dynamics is None else self._dynamics.state(),
-        }
+    def state(self) -> dict[str, Tensor]:
+        """With ``episode_round`` and the generator, what the next rollout begins with."""
+        walks = {} if self._dynamics is None else self._dynamics.state()
+        return {"past": self.past[-self.layout.history :].clone(), **walks}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on where :meth:`state` was taken."""
-        self._past[-self.layout.history :] = state["past"]
-        self._round = int(state["round"])
+        self.past[-self.layout.history :] = state["past"]
         if self._dynamics is not None:
-            self._dynamics.load_state(state["dynamics"])
+            self._dynamics.load_state(state)

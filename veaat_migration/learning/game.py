@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -32,6 +32,11 @@ class Circumstances:
     """s_ij [bit/s/Hz], shape [..., V, R]."""
     base_delay: Tensor | None = None
     """T0_ij [s], shape [..., V, R]."""
+
+    def __getitem__(self, index: slice) -> Circumstances:
+        """Those of some rounds: of the first axis."""
+        values = (getattr(self, part.name) for part in fields(self))
+        return Circumstances(*(None if value is None else value[index] for value in values))
 
 
 AS_GIVEN = Circumstances()
@@ -107,21 +112,28 @@ class BatchedGame:
         if self.capacity is not None:
             load = theta * b.sum(-2)
             b = b * (self.capacity / torch.maximum(load, self.capacity)).unsqueeze(-2)
-        payment = prices.unsqueeze(-2) * b
         if self._common_cost:
             profit = (prices - self.cost[0]) * b.sum(-2)
         else:
-            profit = (payment - self.cost * b).sum(-2)
+            profit = ((prices.unsqueeze(-2) - self.cost) * b).sum(-2)
+        coupling = self.social @ b + b @ self.service
+        return theta * profit, self._utility(prices, b, coupling, theta, now)
+
+    def _utility(
+        self, prices: Tensor, b: Tensor, coupling: Tensor, theta: Tensor, now: Circumstances
+    ) -> Tensor:
+        """Eq. (9) of the AVs' own demand and what the couplings add per MHz."""
         delta = self.satisfaction if now.satisfaction is None else now.satisfaction.unsqueeze(-1)
         usable = b + self.offset
-        coupling = self.social @ b + b @ self.service
+        payment = prices.unsqueeze(-2) * b
+        logarithm = self._logarithm(usable)
         if self.instance.externality is Externality.MULTIPLICATIVE:
-            value = delta * (1.0 + coupling) * self._logarithm(usable) - payment
+            value = delta * (1.0 + coupling) * logarithm - payment
         else:
-            value = torch.addcmul(coupling * b - payment, delta, self._logarithm(usable))
+            value = torch.addcmul(coupling * b - payment, delta, logarithm)
         if self._needs_help:
             value = torch.where(usable > 0.0, value, -torch.inf)
-        return theta * profit, (value @ theta.unsqueeze(-1)).squeeze(-1)
+        return (value @ theta.unsqueeze(-1)).squeeze(-1)
 
     def _logarithm(self, usable: Tensor) -> Tensor:
         if self._needs_help:
@@ -169,3 +181,26 @@ class BatchedGame:
         if self.delay_penalty > 0.0:
             utilities = utilities - self.delay_penalty * self.lateness(prices, demand, now)
         return profits, utilities
+
+    def own_rewards(
+        self, prices: Tensor, demand: Tensor, own: Tensor, now: Circumstances = AS_GIVEN
+    ) -> Tensor:
+        """What each AV would learn from if it alone asked for ``own``, the others for ``demand``.
+
+        Couplings have no diagonal, so all AVs' cases take one evaluation. Without capacity only:
+        where it is short, what an AV gets depends on everybody's demand.
+
+        Args:
+            prices: p_j [money/MHz], shape [..., R].
+            demand: b_ij [MHz], shape [..., V, R].
+            own: what each AV might ask for instead [MHz], shape [..., V, R].
+            now: what dynamics change.
+
+        Returns:
+            Rewards as :meth:`rewards` gives them [money], shape [..., V].
+        """
+        coupling = self.social @ demand + own @ self.service
+        utilities = self._utility(prices, own, coupling, self.matching(prices), now)
+        if self.delay_penalty > 0.0:
+            utilities = utilities - self.delay_penalty * self.lateness(prices, own, now)
+        return utilities

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import ModuleType
 from typing import Any
 
+from veaat_migration.parallel import undisturbed
 from veaat_migration.studies.errors import StudyError
 from veaat_migration.studies.evaluate import FAILED, INVALID, TIMED_OUT, Record, evaluate
 from veaat_migration.studies.study import Point, Study
@@ -25,13 +20,6 @@ _READY = "ready"
 _PATIENCE = 10.0
 """Beyond twice its time limit, a point is given up after this [s]."""
 _TICK = 0.5
-
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-def default_jobs() -> int:
-    """Number of CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def evaluate_all(
@@ -89,7 +77,7 @@ class _Worker:
             args=(theirs, study),
             daemon=True,
         )
-        with _undisturbed():
+        with undisturbed():
             self._process.start()
         theirs.close()
         self._ready = False
@@ -153,32 +141,6 @@ class _Worker:
         self.connection.close()
         self._process.kill()
         self._process.join()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Children started inside never see Ctrl-C, and use one thread for linear algebra.
-
-    Nor do they run the main program again, as spawned processes do to find what it defines: they
-    need nothing of it, and not every program can bear that.
-    """
-    program = sys.modules["__main__"]
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    resource_tracker.ensure_running()  # starting a child starts it, and that lifts the mask
-    # A child inherits the mask; here, a Ctrl-C in between is delivered when it is lifted.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = program
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _serve(connection: Connection, study: Study) -> None:

@@ -45,6 +45,13 @@ class Pruner:
     def after_iteration(self, iteration: int, records: Tensor) -> None:
         """Called after the update of each iteration, with what was observed, [record, N]."""
 
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        return {}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
+
 
 class AdaptivePruner(Pruner):
     """Self-adaptive structured pruning: importance in a time window, delayed by exploration."""
@@ -87,3 +94,22 @@ class AdaptivePruner(Pruner):
         set_masks(learner.actors, kept)
         if self.part.shrink:
             shrink(learner.actors, learner.actor_optimizer, on_layer=self.window.keep)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps: p_t and the window."""
+        entries = {
+            f"window.{age}.{layer}": omega
+            for age, entry in enumerate(self.window.entries)
+            for layer, omega in enumerate(entry)
+        }
+        return {"rates": self.rates, **entries}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
+        self.rates = state["rates"]
+        self.window.entries.clear()
+        for age in range(self.window.width):
+            if f"window.{age}.0" not in state:
+                break
+            layers = range(len(self.original))
+            self.window.entries.append([state[f"window.{age}.{layer}"] for layer in layers])

@@ -1,0 +1,175 @@
+"""How good learned policies are: against the exact equilibrium, and against every deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from veaat_migration.game.equilibrium import Solution, solve
+from veaat_migration.game.exploitability import exploitability, leader_gains
+from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.utilities import follower_utilities, leader_utilities
+from veaat_migration.learning.actors import Actors
+from veaat_migration.learning.environment import Environment
+from veaat_migration.learning.game import BatchedGame
+from veaat_migration.learning.learner import Learner
+
+SETTLING = 30
+"""Rounds that policies play before they are judged: their histories are their own by then."""
+GRID = 201
+"""Prices at which the learned AVs are asked for their answer to a deviating leader."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """What policies do without exploration, once their play has settled."""
+
+    prices: FloatArray
+    """[R]"""
+    demand: FloatArray
+    """[V, R]"""
+    leader_utilities: FloatArray
+    """[R]"""
+    follower_utilities: FloatArray
+    """[V]"""
+    restless: float
+    """Largest change of a share between the last two rounds; 0: play has come to rest"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Learned play in one game."""
+
+    play: Play
+    gaps: FloatArray | None
+    """Utility relative to the equilibrium's minus 1, RSUs then AVs, [R + V]; None: no equilibrium
+    is known"""
+    exploitability: float
+    """Largest relative gain of any player by its best deviation"""
+    leader_gains: FloatArray
+    """Of RSUs, AVs answering a deviation by their exact equilibrium; relative to what the RSU
+    earns, or would earn if AVs were exact now too, whichever shows the greater gain, [R]"""
+    follower_gains: FloatArray
+    """Relative to the AV's utility, or to delta_i where that is more, [V]"""
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain lists and numbers, fit for JSON."""
+        values = asdict(self)
+        values |= values.pop("play")
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in values.items()
+        }
+
+
+class Stage:
+    """A quiet copy of a run's games in which policies are tried without exploration."""
+
+    def __init__(self, learner: Learner, *, games: int = 1) -> None:
+        config = learner.config.environment
+        self.environment = Environment(
+            BatchedGame(learner.instance, device=learner.device),
+            learner.layout,
+            games=games,
+            rounds=1,
+            episode=SETTLING + 1,
+            rates=learner.rates,
+            prices=config.price_scale,
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    @torch.no_grad()
+    def settle(
+        self, actors: Actors, change: Callable[[torch.Tensor], None] | None = None
+    ) -> tuple[FloatArray, FloatArray, float]:
+        """Play from a random history until it is forgotten.
+
+        Args:
+            actors: who plays.
+            change: alters the prices' shares [R, G] in place, as a deviating leader would.
+
+        Returns:
+            Prices [G, R], demands [G, V, R], and the largest change in the last round.
+        """
+        environment = self.environment
+        environment.reset()
+        games = environment.games
+        restless = 0.0
+        for _ in range(SETTLING):
+            environment.begin()
+            shares = actors(environment.leaders_see(0), actors.leaders)[:, 0].sigmoid()
+            if change is not None:
+                change(shares)
+            record = environment.post_prices(0, shares)
+            demands = actors(record, actors.followers).sigmoid()
+            environment.post_demands(0, demands.reshape(-1, games))
+            last, now = environment.played.unbind(0)
+            restless = float((now - last).abs().max()) / 2.0
+        prices, demand = environment.outcome()
+        return prices[1].double().cpu().numpy(), demand[1].double().cpu().numpy(), restless
+
+
+def learned_play(learner: Learner) -> Play:
+    """What the deployable actors of a run do."""
+    prices, demand, restless = Stage(learner).settle(learner.average)
+    p, b = prices[0], demand[0]
+    instance = learner.instance
+    return Play(
+        p, b, leader_utilities(instance, p, b), follower_utilities(instance, p, b), restless
+    )
+
+
+def judge(instance: GameInstance, play: Play, equilibrium: Solution | None) -> Report:
+    """Compare play with the equilibrium and with every player's best deviation."""
+    leaders = leader_utilities(instance, play.prices, play.demand)
+    followers = follower_utilities(instance, play.prices, play.demand)
+    found = exploitability(instance, play.prices, play.demand)
+    # AVs that buy too much by mistake must not make a bad price look good.
+    exact_answers = leader_gains(instance, play.prices)
+    gains = np.maximum(found.leaders.relative, exact_answers.relative)
+    worth = np.maximum(np.abs(followers), instance.satisfaction)
+    gaps = None
+    if equilibrium is not None:
+        exact = np.concatenate([equilibrium.leader_utilities, equilibrium.follower_utilities])
+        gaps = (np.concatenate([leaders, followers]) - exact) / np.abs(exact)
+    return Report(
+        play=Play(play.prices, play.demand, leaders, followers, play.restless),
+        gaps=gaps,
+        exploitability=max(found.largest, float(gains.max())),
+        leader_gains=gains,
+        follower_gains=found.followers / worth,
+    )
+
+
+def gains_against_learned_answers(learner: Learner, play: Play) -> FloatArray:
+    """What each leader could gain if the learned AVs, not exact ones, answered it; relative, [R].
+
+    The other leaders' prices stay where they are.
+    """
+    scale = learner.environment.price_scale
+    others = torch.as_tensor(scale.share(play.prices), dtype=torch.float32)
+    grid = torch.linspace(0.0, 1.0, GRID)
+    stage = Stage(learner, games=GRID)
+    gains = np.zeros(learner.layout.n_rsus)
+    for j in range(learner.layout.n_rsus):
+
+        def deviate(shares: torch.Tensor, j: int = j) -> None:
+            shares.copy_(others[:, None].expand_as(shares))
+            shares[j] = grid
+
+        prices, demand, _ = stage.settle(learner.average, deviate)
+        best = leader_utilities(learner.instance, prices, demand)[:, j].max()
+        own = play.leader_utilities[j]
+        gains[j] = max(best - own, 0.0) / abs(own)
+    return gains
+
+
+def reference(instance: GameInstance, time_limit: float = 10.0) -> Solution | None:
+    """The certified equilibrium, or None where none is found in time."""
+    solution = solve(instance, time_limit=time_limit)
+    good = ("certified", "certified_not_unique", "infeasible_followers")
+    return solution if solution.status.value in good else None

@@ -12,10 +12,12 @@ from veaat_migration.game.delay import expected_delay, migration_delay, queueing
 from veaat_migration.game.instance import DelayConstraint, GameInstance
 from veaat_migration.game.matching import matching_probability
 from veaat_migration.game.utilities import follower_utilities
+from veaat_migration.learning.checkpoint import load_learner, save
 from veaat_migration.learning.config import EnvironmentPart, parse_config
 from veaat_migration.learning.dynamics import MOST_LOAD, DynamicsError, Walk
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.game import MOST_LATE
+from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.surroundings import Surroundings, load_surroundings
 from veaat_migration.scenario.errors import ScenarioError
 
@@ -298,3 +300,34 @@ def test_surroundings_of_a_plain_instance_add_up_to_its_delays(tmp_path):
 def test_faults_in_training_files_are_named(content, fault):
     with pytest.raises(ScenarioError, match=fault):
         parse_config({"game": "x.yaml", "environment": {"dynamics": content}}, "train.yaml")
+
+
+def test_a_run_with_deadlines_and_dynamics_resumes_exactly(tmp_path):
+    config = parse_config(
+        {
+            "game": "unused.yaml",
+            "iterations": 6,
+            "environment": {"games": 8, "rounds": 5, "episode": 10, "dynamics": EVERYTHING},
+            "network": {"hidden": [8, 8]},
+            "stages": {"follower_iterations": 2},
+            "incentive": {"weight": 0.0},
+            "pruning": {"method": "none"},
+        },
+        "train.yaml",
+    )
+    learner = Learner(instance(), config, seed=3)
+    for _ in range(3):
+        learner.iterate()
+    save(tmp_path / "checkpoint", learner)
+    resumed = load_learner(tmp_path / "checkpoint")
+    for _ in range(3):
+        assert learner.iterate().rewards == resumed.iterate().rewards
+    assert torch.equal(learner.environment.records, resumed.environment.records)
+
+
+def test_followers_are_judged_by_the_same_rewards_with_and_without_exploration():
+    env = environment(EVERYTHING)
+    rewards = play(env)
+    shares = (env.played[1:, 2:] + 1.0) / 2.0  # [T, V R, G]
+    quiet = env.quiet_utilities(shares.permute(1, 0, 2).reshape(3, 2, env.rounds, env.games))
+    np.testing.assert_allclose(quiet.numpy(), rewards[2:, 1:].numpy(), rtol=1e-11)

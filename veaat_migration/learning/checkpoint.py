@@ -20,6 +20,7 @@ from veaat_migration.errors import VeaatError
 from veaat_migration.learning.config import TrainingConfig, parse_config
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.stacked import StackedMLP
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.scenario.instance_file import instance_from_mapping, instance_to_mapping
 
 FORMAT = "veaat-checkpoint"
@@ -42,7 +43,7 @@ def save(path: Path, learner: Learner) -> None:
         "version": VERSION,
         "config": learner.config.model_dump(mode="json"),
         "game": instance_to_mapping(learner.instance),
-        "rates": [rate.tolist() for rate in learner.rates],
+        "surroundings": learner.surroundings.to_mapping(),
         "seed": learner.seed,
         "iteration": learner.iteration,
         "steps": learner.steps,
@@ -85,8 +86,7 @@ class Checkpoint:
             self.config: TrainingConfig = parse_config(self._header["config"], str(path))
             self.seed, self.iteration = int(self._header["seed"]), int(self._header["iteration"])
             self.instance = instance_from_mapping(self._header["game"])
-            first, second = (torch.tensor(rate) for rate in self._header["rates"])
-            self.rates = (first, second)
+            self.surroundings = Surroundings.from_mapping(self._header["surroundings"])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: unusable checkpoint: {error}") from error
 
@@ -112,7 +112,13 @@ def load_learner(path: Path, device: torch.device | str = "cpu") -> Learner:
         CheckpointError: it cannot be used.
     """
     kept = Checkpoint(path)
-    learner = Learner(kept.instance, kept.config, seed=kept.seed, rates=kept.rates, device=device)
+    learner = Learner(
+        kept.instance,
+        kept.config,
+        seed=kept.seed,
+        surroundings=kept.surroundings,
+        device=device,
+    )
     kept.restore(learner)
     return learner
 
@@ -120,7 +126,7 @@ def load_learner(path: Path, device: torch.device | str = "cpu") -> Learner:
 def _state(learner: Learner) -> dict[str, Tensor]:
     state = {
         "generator": learner.generator.get_state(),
-        "environment.past": learner.environment.past,
+        **{f"environment.{k}": v for k, v in learner.environment.state().items()},
         "reward_scale.mean": learner.reward_scale.mean,
         "reward_scale.deviation": learner.reward_scale.deviation,
         **_network("actors", learner.actors),
@@ -141,7 +147,13 @@ def _state(learner: Learner) -> dict[str, Tensor]:
 
 def _load(learner: Learner, state: dict[str, Tensor]) -> None:
     learner.generator.set_state(state["generator"])
-    learner.environment.past.copy_(state["environment.past"])
+    learner.environment.load_state(
+        {
+            name.removeprefix("environment."): value.to(learner.device)
+            for name, value in state.items()
+            if name.startswith("environment.")
+        }
+    )
     learner.reward_scale.mean = state["reward_scale.mean"].to(learner.device)
     learner.reward_scale.deviation = state["reward_scale.deviation"].to(learner.device)
     for name, network in (

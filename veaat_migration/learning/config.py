@@ -46,7 +46,9 @@ class DriftPart(Part):
 class DynamicsPart(Part):
     """What changes while the game is played; nothing by default."""
 
-    fading: FadingPart | None = Field(default=None, description="of the links, moves delay; null: none, {}: as below")
+    fading: FadingPart | None = Field(
+        default=None, description="of the links, moves delay; null: none, {}: as below"
+    )
     arrivals: DriftPart | None = Field(
         default=None, description="lambda_j: RSUs see it, and it moves the delay in the queue"
     )

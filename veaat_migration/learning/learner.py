@@ -20,17 +20,13 @@ from veaat_migration.learning.annealing import Annealing
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.exploration_bonus import ExplorationBonus
-from veaat_migration.learning.game import BatchedGame
 from veaat_migration.learning.pruning.pruner import Pruner
 from veaat_migration.learning.rollout import Rollout, collect
 from veaat_migration.learning.running import RunningScale
 from veaat_migration.learning.stacked import StackedMLP
 from veaat_migration.learning.stopwatch import Stopwatch
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.learning.update import Batch, UpdateSettings, normalised, update
-from veaat_migration.policy.observation import ObservationLayout
-
-RATES = (4.0, 10.0)
-"""Rates of arrival and service [1/s] for games that state none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Learner:
         config: TrainingConfig,
         *,
         seed: int,
-        rates: tuple[Tensor, Tensor] | None = None,
+        surroundings: Surroundings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """Initialise all networks (Algorithm 1, lines 1 to 3).
@@ -69,33 +65,22 @@ class Learner:
             instance: the game.
             config: everything else.
             seed: of all random numbers.
-            rates: lambda_j and mu_j [1/s], each [R].
+            surroundings: the game's queues and radio; the usual ones by default.
             device: where to compute.
         """
         self.config, self.instance, self.seed = config, instance, seed
         self.device = torch.device(device)
         # All random numbers come from the CPU: the same seed gives the same draws on any device.
         self.generator = torch.Generator().manual_seed(seed)
-        env = config.environment
-        self.layout = ObservationLayout(
-            instance.n_avs, instance.n_rsus, env.history, env.observe_current_price
-        )
-        if rates is None:
-            rates = (
-                torch.full((instance.n_rsus,), RATES[0]),
-                torch.full((instance.n_rsus,), RATES[1]),
-            )
-        self.rates = rates
-        self.environment = Environment(
-            BatchedGame(instance, device=self.device),
-            self.layout,
-            games=env.games,
-            rounds=env.rounds,
-            episode=env.episode,
-            rates=rates,
-            prices=env.price_scale,
+        self.surroundings = surroundings or Surroundings.of_instance(instance)
+        self.environment = Environment.create(
+            instance,
+            config.environment,
+            surroundings=self.surroundings,
+            device=self.device,
             generator=self.generator,
         )
+        self.layout = self.environment.layout
         self._build_networks()
         self._quiet = (
             config.update.follower_baseline == "quiet"

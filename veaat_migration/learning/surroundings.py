@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +61,21 @@ class Surroundings:
         calm = links(scenario.model_copy(update={"channel": channel}))
         rest = np.maximum(calm.base_delay - queueing_delay(arrivals, service), 0.0)
         return cls(arrivals, service, calm.snr, rest)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain lists, fit for JSON."""
+        return {
+            name: None if value is None else value.tolist() for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> Surroundings:
+        """What :meth:`to_mapping` wrote."""
+        values: dict[str, Any] = {
+            name: None if value is None else np.array(value, dtype=np.float64)
+            for name, value in content.items()
+        }
+        return cls(**values)
 
 
 def load_surroundings(path: str | os.PathLike[str]) -> tuple[GameInstance, Surroundings]:

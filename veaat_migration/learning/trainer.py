@@ -35,6 +35,7 @@ from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.evaluation import Report, judge, learned_play, reference
 from veaat_migration.learning.learner import Learner, Progress
 from veaat_migration.learning.logs import RunLog
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.scenario.instance_file import instance_to_mapping
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -99,7 +100,7 @@ class Trainer:
         folder: Path | None,
         *,
         seed: int = 1,
-        rates: tuple[torch.Tensor, torch.Tensor] | None = None,
+        surroundings: Surroundings | None = None,
         device: torch.device | str = "cpu",
         resume: bool = True,
         tensorboard: bool = True,
@@ -111,7 +112,7 @@ class Trainer:
             instance: the game.
             folder: for all files; None keeps nothing.
             seed: of all random numbers.
-            rates: lambda_j and mu_j [1/s], each [R].
+            surroundings: the game's queues and radio; the usual ones by default.
             device: where to compute.
             resume: go on from a checkpoint if there is one; else begin anew.
             tensorboard: also write TensorBoard events.
@@ -121,7 +122,9 @@ class Trainer:
             TrainingError: the checkpoint is of another run, or the folder cannot be written.
         """
         self.config, self.instance, self.folder = config, instance, folder
-        self.learner = Learner(instance, config, seed=seed, rates=rates, device=device)
+        self.learner = Learner(
+            instance, config, seed=seed, surroundings=surroundings, device=device
+        )
         self._tensorboard = tensorboard
         if folder is not None:
             _make(folder)

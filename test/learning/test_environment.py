@@ -214,7 +214,6 @@ def test_an_interrupted_environment_goes_on_exactly_where_it_stopped():
     state, draws = env.state(), env._generator.get_state()
     resumed = environment(seed=99, game=game, **part)
     resumed.load_state(state)
-    resumed.episode_round = env.episode_round
     resumed._generator.set_state(draws)
     for number in range(4):
         for one in (env, resumed):

@@ -188,7 +188,8 @@ def test_actions_out_of_turn_change_nothing():
 def test_episodes_are_truncated_after_their_rounds_and_can_begin_anew():
     env = make(episode=4)
     for _ in range(2):
-        env.reset()
+        _, infos = env.reset()
+        assert [info["utility"] for info in infos.values()] == [0.0] * 5
         steps = 0
         while env.agents:
             _, _, terminations, truncations, infos = env.step(sampled(env))

@@ -243,12 +243,14 @@ class Environment:
         return torch.cat([profits, utilities], -1).permute(2, 0, 1)
 
     def state(self) -> dict[str, Tensor]:
-        """With ``episode_round`` and the generator, what the next rollout begins with."""
+        """With the generator, what the next rollout begins with."""
         walks = {} if self._dynamics is None else self._dynamics.state()
-        return {"past": self.past[-self.layout.history :].clone(), **walks}
+        past = self.past[-self.layout.history :].clone()
+        return {"past": past, "round": torch.tensor(self.episode_round), **walks}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on where :meth:`state` was taken."""
         self.past[-self.layout.history :] = state["past"]
+        self.episode_round = int(state["round"])
         if self._dynamics is not None:
             self._dynamics.load_state(state)

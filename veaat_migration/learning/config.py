@@ -146,16 +146,16 @@ class ExplorationPart(Part):
     initial_std: Positive = Field(default=0.7, description="at the start")
     final_std: Positive = Field(default=0.1, description="of leaders at the end (scheduled)")
     follower_std: Positive = Field(
-        default=0.3, description="of followers when leaders begin to learn (scheduled)"
+        default=0.12, description="of followers when leaders begin to learn (scheduled)"
     )
     follower_final_std: Positive = Field(
-        default=0.05, description="of followers at the end (scheduled)"
+        default=0.04, description="of followers at the end (scheduled)"
     )
     entropy: Annotated[float, Field(ge=0)] = Field(
         default=0.01, description="c_3max of Eq. (34), weight of the entropy (learned)"
     )
-    anneal_rate: Positive = Field(default=12.0, description="alpha of Eq. (34) times iterations")
-    anneal_at: Share = Field(default=0.5, description="N_0 of Eq. (34) as a share of iterations")
+    anneal_rate: Positive = Field(default=30.0, description="alpha of Eq. (34) times iterations")
+    anneal_at: Share = Field(default=0.25, description="N_0 of Eq. (34) as a share of iterations")
 
 
 class StagesPart(Part):
@@ -165,15 +165,15 @@ class StagesPart(Part):
         default=20, description="first iterations, in which only AVs learn, at prices drawn evenly"
     )
     drawn_prices: Share = Field(
-        default=0.125, description="share of games whose prices are drawn evenly ever after"
+        default=0.1, description="share of games whose prices are drawn evenly ever after"
     )
     nearby_prices: Share = Field(
-        default=0.375,
+        default=0.4,
         description="share of games whose prices are drawn around the leaders' own: leaders need "
         "to know how demand falls there, to which the AVs themselves are almost indifferent",
     )
     nearby: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.12, description="how far around, as a share of the price scale"
+        default=0.25, description="how far around, as a share of the price scale"
     )
 
     @model_validator(mode="after")
@@ -223,7 +223,7 @@ class PruningPart(Part):
     window: Count = Field(default=20, description="w of Eq. (36), iterations")
     decay: Annotated[float, Field(gt=0, le=1)] = Field(default=0.9, description="gamma_n, Eq. (36)")
     regulariser: Annotated[float, Field(ge=0)] = Field(
-        default=1e-3, description="lambda of Eq. (45) and of the lassos (ssl, l1), 0: off"
+        default=1e-4, description="lambda of Eq. (45) and of the lassos (ssl, l1), 0: off"
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.1, description="share of neurons that sit out an iteration (dropout)"

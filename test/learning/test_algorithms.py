@@ -3,6 +3,7 @@
 import copy
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from veaat_migration.learning.config import TrainingConfig, parse_config
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.game import BatchedGame
 from veaat_migration.learning.learner import Learner
+from veaat_migration.learning.trainer import Trainer, TrainerStatus
 
 LEARNED = ["tiny_ma_iei_ppo", "mappo", "maa2c", "maa3c"]
 Make = Callable[..., Algorithm]
@@ -360,3 +362,38 @@ def test_round_rewards_are_those_of_the_environment(make: Make) -> None:
     environment.post_demands(0, shares[2:])
     expected = environment.rewards()[:, 1]
     torch.testing.assert_close(round_rewards(environment, shares), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_a_run_that_is_taken_up_goes_on_as_if_nothing_had_been(
+    make: Make, base: GameInstance, name: str, tmp_path: Path
+) -> None:
+    config = make(name, epochs=2, clip=0.3).config
+    whole, part = Trainer(config, base, None, seed=3), Trainer(config, base, tmp_path, seed=3)
+
+    def listener(status: TrainerStatus) -> None:
+        if status.iteration == 7:
+            part.stop()
+
+    part.run(listener)
+    again = Trainer(config, base, tmp_path, seed=3)
+    assert again.learner.iteration == 7
+    rewards = []
+    for run in (whole, again):
+        while not run.learner.finished:
+            progress = run.step().progress
+        assert progress is not None
+        rewards.append(progress.rewards)
+    assert rewards[0] == rewards[1]
+    one, other = (play(run.learner.policy, stage(run.learner)) for run in (whole, again))
+    assert torch.equal(one[0], other[0])
+
+
+@pytest.mark.parametrize("name", ["mappo", "maa2c", "maa3c"])
+def test_a_training_file_need_not_say_what_the_algorithm_fixes(
+    base: GameInstance, small: TrainingConfig, name: str, tmp_path: Path
+) -> None:
+    config = small.model_copy(update={"algorithm": name})
+    first = Trainer(config, base, tmp_path, seed=3)
+    first.run(lambda status: first.stop() if status.iteration == 2 else None)
+    assert Trainer(config, base, tmp_path, seed=3).learner.iteration == 2

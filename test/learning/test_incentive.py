@@ -130,7 +130,7 @@ def test_each_encoder_is_blind_for_its_agents_action_alone(make: type) -> None:
         change = (incentive.prior(moved) - incentive.prior(both)).abs().amax((1, 2))
         full = torch.cat([both, states]), torch.cat([moved, states])
         recognised = incentive.recognition(full[1]) - incentive.recognition(full[0])
-        for found in (change, recognised.abs().amax((1, 2))):
+        for found in (change.detach(), recognised.detach().abs().amax((1, 2))):
             for encoder in range(6):
                 blind = encoder == 1 + owner
                 assert (float(found[encoder]) == 0.0) == blind

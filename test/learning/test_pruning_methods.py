@@ -217,3 +217,16 @@ def test_what_a_pruner_keeps_for_a_checkpoint_restores_it(make: Make, method: st
     assert set(again) == set(kept)
     for name, value in kept.items():
         assert torch.equal(again[name], value)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_run_that_is_taken_up_prunes_on_as_if_nothing_had_been(make: Make, method: str) -> None:
+    whole, fresh = make(method), make(method)
+    for _ in range(5):
+        whole.iterate()
+    fresh.load({name: value.clone() for name, value in whole.state().items()})
+    fresh.iteration, fresh.steps = whole.iteration, whole.steps
+    while not whole.finished:
+        assert fresh.iterate() == whole.iterate()
+    for own, other in zip(fresh.average.parameters(), whole.average.parameters(), strict=True):
+        assert torch.equal(own, other)

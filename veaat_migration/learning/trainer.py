@@ -125,10 +125,12 @@ class Trainer:
             CheckpointError: the checkpoint is damaged.
             TrainingError: the checkpoint is of another run, or the folder cannot be written.
         """
-        self.config, self.instance, self.folder = config, instance, folder
+        self.instance, self.folder = instance, folder
         self.learner = algorithms.create(
             instance, config, seed=seed, surroundings=surroundings, device=device
         )
+        # With what the algorithm fixes, as a checkpoint keeps it.
+        self.config = self.learner.config
         self._tensorboard = tensorboard
         if folder is not None:
             _make(folder)

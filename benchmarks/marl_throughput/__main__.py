@@ -13,14 +13,14 @@ vectorised one of their own in torch or JAX, compared with veaat_migration.game 
 They are installed once, pinned, into a virtual environment of their own, and get the settings
 that are fastest here: no logging, evaluation or checkpoints, fused optimisers.
 
-  veaat-mappo            this project's learner with the algorithm of the others
-  veaat-ma-iei-ppo       the same with the exploration incentive
-  veaat-tiny-ma-iei-ppo  the same, pruned meanwhile; mean of a whole run
-  benchmarl-mappo        BenchMARL, critics that see all observations (its MAPPO)
-  benchmarl-ippo         BenchMARL, critics of own observations, as all others here have them
-  torchrl                TorchRL's collector, GAE and ClipPPOLoss in a plain loop
-  torch                  plain PyTorch: stacked weights, autograd
-  jax                    one compiled function per iteration, as PureJaxRL does it
+  veaat-mappo      this project's learner with the algorithm of the others
+  veaat-iei        the same with the exploration incentive (MA-IEI-PPO)
+  veaat-tiny       the same, pruned meanwhile (TinyMA-IEI-PPO); mean of a whole run
+  benchmarl-mappo  BenchMARL, critics that see all observations (its MAPPO)
+  benchmarl-ippo   BenchMARL, critics of own observations, as all others here have them
+  torchrl          TorchRL's collector, GAE and ClipPPOLoss in a plain loop
+  torch            plain PyTorch: stacked weights, autograd
+  jax              one compiled function per iteration, as PureJaxRL does it
 
 Examples:
   tools/run python benchmarks/marl_throughput                 # about ten minutes

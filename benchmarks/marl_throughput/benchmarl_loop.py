@@ -151,8 +151,8 @@ def main() -> None:
         experiment.run()
     meter.finish(
         packages=("benchmarl", "torchrl", "tensordict", "torch"),
-        settings="vectorised environment, one padded group, nothing shared, fused Adam, no logging, "
-        "evaluation or checkpoints",
+        settings="vectorised environment, one padded group, nothing shared, fused Adam, "
+        "no logging, evaluation or checkpoints",
     )
 
 

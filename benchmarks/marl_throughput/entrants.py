@@ -26,11 +26,11 @@ ENTRANTS = (
         {"algorithm": "mappo"}, ours=True,
     ),
     Entrant(
-        "veaat-ma-iei-ppo", "veaat_loop.py", "the same with the exploration incentive",
+        "veaat-iei", "veaat_loop.py", "the same with the exploration incentive",
         {"algorithm": "ma_iei_ppo"}, ours=True,
     ),
     Entrant(
-        "veaat-tiny-ma-iei-ppo", "veaat_loop.py",
+        "veaat-tiny", "veaat_loop.py",
         "the same, pruned meanwhile; mean of a whole run without its warm-up",
         {"algorithm": "tiny_ma_iei_ppo"}, ours=True, whole_run=True,
     ),

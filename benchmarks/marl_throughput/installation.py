@@ -30,7 +30,7 @@ def competitors_python(folder: Path) -> Path:
         if subprocess.run(command, check=False).returncode:
             sys.exit(
                 f"cannot install the competitors: '{' '.join(command)}' failed, see above.\n"
-                "With --only veaat-mappo,veaat-ma-iei-ppo this project alone is measured."
+                "With --only veaat-mappo,veaat-iei this project alone is measured."
             )
     stamp.write_text(wanted, encoding="utf-8")
     return python

@@ -32,9 +32,9 @@ def summary(results: Results, steps: int, clock: str) -> dict[str, dict[str, Any
 
     Returns:
         By name: ``steps_per_second`` (median over repetitions), ``lowest`` and ``highest``
-        repetition, ``steps_per_cpu_second``, ``cores`` that were busy, ``parts`` [s an iteration], ``profile``,
-        ``versions``, ``settings`` and ``ratios`` (by name of our entrants: ours over this one's,
-        median over repetitions that ran side by side).
+        repetition, ``steps_per_cpu_second``, ``cores`` that were busy, ``parts`` [s an
+        iteration], ``profile``, ``versions``, ``settings`` and ``ratios`` (by name of our
+        entrants: ours over this one's, median over repetitions that ran side by side).
     """
     on_clock = {
         which: {
@@ -77,7 +77,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """A line per entrant: its speed, and how many times faster each of ours is."""
     ours = [name for name in figures if BY_NAME[name].ours]
     heads = "".join(f"{f'{name} x':>{len(name) + 4}}" for name in ours)
-    lines = [f"{'':22}{'env steps/s':>12}{'(range)':>16}{'/CPU s':>9}{'cores':>6}{heads}"]
+    lines = [f"{'':16}{'env steps/s':>12}{'(range)':>16}{'/CPU s':>9}{'cores':>6}{heads}"]
     for name, figure in figures.items():
         low, high = figure["lowest"], figure["highest"]
         ratios = "".join(
@@ -86,7 +86,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
             for mine in ours
         )  # fmt: skip
         lines.append(
-            f"{name:22}{figure['steps_per_second']:12,.0f}{f'({low:,.0f}-{high:,.0f})':>16}"
+            f"{name:16}{figure['steps_per_second']:12,.0f}{f'({low:,.0f}-{high:,.0f})':>16}"
             f"{figure['steps_per_cpu_second']:9,.0f}{figure['cores']:6.2f}{ratios}"
         )
     return lines

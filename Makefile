@@ -6,10 +6,13 @@ SEED ?=
 POLICY ?=
 ARGS ?=
 TESTS ?=
-export ROS_WHEELS PYTHON
+CONFIG ?=
+SEEDS ?=
+RUN ?=
+export ROS_WHEELS PYTHON LEARNING
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-fast test-ros lint clean distclean
+.PHONY: help setup sim train evaluate test test-fast test-ros lint clean distclean
 
 help:
 	@echo "make sim     play the game over ROS 2, record and analyse it (see runs/)"
@@ -18,11 +21,19 @@ help:
 	@echo "               SEED=1                     seed of all random numbers"
 	@echo "               POLICY=best_response       or equilibrium, greedy, random"
 	@echo "               ARGS='--help'              further arguments of 'veaat sim'"
+	@echo "make train   train agents (adds PyTorch to the environment the first time; see runs/)"
+	@echo "               CONFIG=base                training file, or name of one in config/train/"
+	@echo "               SEEDS=1                    number of seeds, trained in parallel"
+	@echo "               ARGS='--help'              further arguments of 'veaat train'"
+	@echo "make evaluate  measure trained agents against the equilibrium"
+	@echo "               RUN=runs/train-base        folder of 'make train', or a checkpoint in it"
+	@echo "               ARGS='--help'              further arguments of 'veaat evaluate'"
 	@echo "make test    run the tests; with all of them also coverage"
 	@echo "               TESTS='test/game -k demand'  only these (arguments of pytest)"
 	@echo "make lint    check style and types (ruff, mypy)"
 	@echo "make setup   set up or mend the environment, run nothing"
 	@echo "               PYTHON=/path/to/python     make .venv with this Python (3.10 to 3.14)"
+	@echo "               LEARNING=1                 with PyTorch"
 	@echo "make clean   delete builds and caches; make distclean also .venv and the like"
 	@echo "make help    this list"
 	@echo
@@ -37,6 +48,15 @@ sim:
 	@tools/run veaat sim $(if $(SCENARIO),'$(SCENARIO)') \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
+
+# All of these need PyTorch, also where the command does not show it.
+train evaluate test test-fast: export LEARNING = 1
+
+train:
+	@tools/run veaat train $(if $(CONFIG),'$(CONFIG)') $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+evaluate:
+	@tools/run veaat evaluate $(if $(RUN),'$(RUN)') $(ARGS)
 
 ifeq ($(strip $(TESTS)),)
 test: test-fast test-ros

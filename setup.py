@@ -28,6 +28,8 @@ def package_version() -> str:
     return match[1]
 
 
+LEARNING = requirements("learning")
+
 setup(
     name="veaat_migration",
     version=package_version(),
@@ -39,7 +41,11 @@ setup(
     packages=find_packages(include=["veaat_migration", "veaat_migration.*"]),
     package_data={"veaat_migration": ["py.typed"]},
     install_requires=requirements("runtime"),
-    extras_require={"dev": requirements("dev"), "torch": ["torch"]},
+    extras_require={
+        "dev": requirements("dev"),
+        "learning": LEARNING,
+        "onnx": [line for line in LEARNING if line.startswith("onnxruntime")],
+    },
     entry_points={"console_scripts": ["veaat = veaat_migration.cli:main"]},
     zip_safe=False,
 )

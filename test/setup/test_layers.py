@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from environment.main import LEARNING_COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "veaat_migration"
 STANDARD = set(sys.stdlib_module_names)
@@ -21,6 +23,10 @@ ALLOWED = {
     "protocol": {"numpy", "game", "policy"},
     "mobility": {"numpy"},
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
+    "learning": {
+        *("numpy", "torch", "safetensors", "pydantic", "matplotlib"),
+        *("game", "policy", "scenario", "analysis"),
+    },
     "studies": {"numpy", "scipy", "pydantic", "matplotlib", "game", "scenario", "analysis"},
 }
 
@@ -47,7 +53,7 @@ def imports(file: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("layer", sorted(ALLOWED))
 def test_a_layer_imports_only_what_lies_below(layer: str) -> None:
-    allowed = ALLOWED[layer] | {layer, "errors"}
+    allowed = ALLOWED[layer] | {layer, "errors", "parallel"}
     found = {
         (str(file.relative_to(PACKAGE)), name)
         for file in (PACKAGE / layer).rglob("*.py")
@@ -66,6 +72,16 @@ def test_only_nodes_import_rclpy() -> None:
     }
 
     assert found <= {"nodes"}
+
+
+def test_the_set_up_adds_pytorch_for_every_command_that_needs_it() -> None:
+    found = {
+        file.stem
+        for file in (PACKAGE / "commands").glob("*.py")
+        if {"learning", "torch"} & set(imports(file))
+    }
+
+    assert found <= set(LEARNING_COMMANDS)
 
 
 def run_without(modules: list[str], *lines: str) -> subprocess.CompletedProcess[str]:
@@ -92,7 +108,21 @@ def test_the_tools_work_without_ros() -> None:
     assert result.stdout
 
 
-def test_vehicles_need_no_scipy_nor_what_reads_scenarios() -> None:
+LEARNING = ["torch", "gymnasium", "pettingzoo", "tensorboard", "onnx", "onnxruntime"]
+
+
+def test_the_tools_work_without_pytorch() -> None:
+    result = run_without(
+        LEARNING,
+        "from veaat_migration.cli import build_parser, main",
+        "build_parser().format_help()",
+        "sys.exit(main(['solve', 'config/base.yaml']))",
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_vehicles_need_neither_scipy_nor_what_reads_scenarios_or_learns() -> None:
     modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts)
         for layer in ("policy", "protocol")
@@ -100,7 +130,7 @@ def test_vehicles_need_no_scipy_nor_what_reads_scenarios() -> None:
         if file.stem != "__init__"
     ]
     result = run_without(
-        ["scipy", "pydantic", "yaml", "matplotlib", "rclpy"],
+        ["scipy", "pydantic", "yaml", "matplotlib", "rclpy", *LEARNING],
         *(f"import {module}" for module in modules),
     )
 

@@ -29,12 +29,12 @@ def distribution() -> dict[str, Any]:
         "import json, setuptools; from distutils.core import run_setup;"
         "d = run_setup('setup.py', stop_after='init');"
         "print(json.dumps([d.entry_points, d.packages, d.metadata.version, d.metadata.license,"
-        " d.install_requires, d.python_requires]))"
+        " d.install_requires, d.python_requires, d.extras_require]))"
     )
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    names = ("entry_points", "packages", "version", "license", "requires", "python")
+    names = ("entry_points", "packages", "version", "license", "requires", "python", "extras")
     return dict(zip(names, json.loads(result.stdout.splitlines()[-1]), strict=True))
 
 
@@ -79,6 +79,19 @@ def test_pip_installs_every_package(distribution: dict[str, Any]) -> None:
     assert set(distribution["packages"]) == names
 
 
+def test_pip_users_can_add_learning_or_onnx(distribution: dict[str, Any]) -> None:
+    extras = {
+        name: {Requirement(line).name for line in lines}
+        for name, lines in distribution["extras"].items()
+    }
+
+    assert {"torch", "pettingzoo", "tensorboard", "onnx"} <= extras["learning"]
+    assert extras["onnx"] == {"onnxruntime"}
+    required = {Requirement(line).name for line in distribution["requires"]}
+    assert "safetensors" in required
+    assert not extras["learning"] & required
+
+
 def test_package_xml_is_valid_and_agrees_with_setup_py(distribution: dict[str, Any]) -> None:
     package = ElementTree.parse(ROOT / "package.xml").getroot()
 
@@ -121,7 +134,7 @@ def pins(name: str, python: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("python", WHEEL_PYTHONS)
-@pytest.mark.parametrize("name", ["runtime", "dev"])
+@pytest.mark.parametrize("name", ["runtime", "dev", "learning"])
 def test_every_range_is_pinned_for_every_python(name: str, python: str) -> None:
     pinned = pins(name, python)
     ranges = (ROOT / "tools" / f"requirements-{name}.in").read_text().splitlines()
@@ -132,17 +145,31 @@ def test_every_range_is_pinned_for_every_python(name: str, python: str) -> None:
 @pytest.mark.parametrize("python", WHEEL_PYTHONS)
 @pytest.mark.parametrize("wheels", ["jazzy", "kilted"])
 def test_nothing_is_pinned_twice(wheels: str, python: str) -> None:
-    files = [pins(name, python) for name in (wheels, "runtime", "dev")]
+    files = [pins(name, python) for name in (wheels, "runtime", "dev", "learning")]
 
     assert len({name for file in files for name in file}) == sum(map(len, files))
     assert "ros-rclpy" in files[0]
 
 
-def test_make_passes_its_variables_on() -> None:
-    command = ["make", "-n", "sim", "SCENARIO=my town.yaml", "ROUNDS=7", "SEED=3", "POLICY=greedy"]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+@pytest.mark.parametrize(
+    ("goal", "command"),
+    [
+        (
+            ["sim", "SCENARIO=my town.yaml", "ROUNDS=7", "SEED=3", "POLICY=greedy"],
+            "veaat sim 'my town.yaml' --rounds 7 --seed 3 --policy greedy --no-plots",
+        ),
+        (["train"], "veaat train --no-plots"),
+        (
+            ["train", "CONFIG=my x.yaml", "SEEDS=5"],
+            "veaat train 'my x.yaml' --seeds 5 --no-plots",
+        ),
+        (["evaluate", "RUN=runs/my run"], "veaat evaluate 'runs/my run' --no-plots"),
+    ],
+)
+def test_make_passes_its_variables_on(goal: list[str], command: str) -> None:
+    clean = {"PATH": os.environ["PATH"]}
     result = subprocess.run(
-        [*command, "ARGS=--no-plots"],
+        ["make", "-n", *goal, "ARGS=--no-plots"],
         cwd=ROOT,
         env=clean,
         capture_output=True,
@@ -151,14 +178,16 @@ def test_make_passes_its_variables_on() -> None:
     )
 
     words = result.stdout.replace("\\\n", " ").split()
-    assert " ".join(words) == (
-        "tools/run veaat sim 'my town.yaml' --rounds 7 --seed 3 --policy greedy --no-plots"
-    )
+    assert " ".join(words) == f"tools/run {command}"
 
 
 def test_make_help_explains_every_variable() -> None:
     text = (ROOT / "Makefile").read_text()
-    variables = set(re.findall(r"^(\w+) \?=", text, re.MULTILINE)) | {"ROS_WHEELS", "PYTHON"}
+    variables = set(re.findall(r"^(\w+) \?=", text, re.MULTILINE)) | {
+        "ROS_WHEELS",
+        "PYTHON",
+        "LEARNING",
+    }
     clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     shown = subprocess.run(
         ["make"], cwd=ROOT, env=clean, capture_output=True, text=True, check=True

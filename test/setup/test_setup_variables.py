@@ -72,6 +72,10 @@ def test_nested_calls_change_nothing(wheels: Target) -> None:
     assert run_variables(wheels, once) == once
 
 
+def test_nested_calls_need_not_learn_because_the_outer_one_did(wheels: Target) -> None:
+    assert "LEARNING" not in run_variables(wheels, {"PATH": "/usr/bin", "LEARNING": "1"})
+
+
 def test_the_other_wheel_set_does_not_leak(wheels: Target) -> None:
     outer = run_variables(wheels, {"PATH": "/usr/bin"})
 

@@ -6,16 +6,23 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from environment.host import Python, probe
-from environment.stamps import packages_stamp, requirement_files
+from environment.stamps import (
+    learning_file,
+    learning_fingerprint,
+    learning_stamp,
+    packages_stamp,
+    requirement_files,
+)
 from environment.steps import Steps
 from environment.target import Target
 from environment.variables import build_variables
 
 OFFLINE_HINT = "If pip could not reach its index, check the network or proxy and start again."
+SPACE_HINT = "If the disk is full: PyTorch with CUDA needs about 10 GB while it is installed."
 
 # Python of the machine that built the wheels, as their CMake files name it.
 BUILD_PYTHON = r"/opt/python/cp3\d+-cp3\d+"
@@ -69,23 +76,58 @@ def install_packages(
     Raises:
         SetupError: pip failed, or the result does not work.
     """
-    stamp = packages_stamp(target)
-    stamp.remove()
+    packages_stamp(target).remove()
     for name in forget_broken_packages(target):
         steps.note(f"half installed, installing again: {name}")
+    for options in _pip_options(target, variables):
+        _pip_install(target, options, steps, variables, hint=OFFLINE_HINT)
+    if target.ros_prefix is None:
+        patch_wheels(target)
+    _check_imports(target, "rclpy, numpy, scipy, pydantic, pytest", steps, variables)
+    packages_stamp(target).write(fingerprint)
+
+
+def install_learning(target: Target, steps: Steps, variables: Mapping[str, str]) -> None:
+    """Add PyTorch and what else learning needs to an environment that is complete without.
+
+    Raises:
+        SetupError: pip failed, or the result does not work.
+    """
+    learning_stamp(target).begin()
+    for name in forget_broken_packages(target):
+        steps.note(f"half installed, installing again: {name}")
+    # With the packages below as requirements pip keeps them as they are where it can.
+    files = [learning_file(target), *requirement_files(target)]
+    options = [word for file in files for word in ("-r", file)]
+    if target.ros_prefix:
+        options += ["-c", _system_constraints(target, variables)]
+    _pip_install(target, options, steps, variables, hint=f"{OFFLINE_HINT}\n{SPACE_HINT}")
+    names = "gymnasium, onnx, onnxruntime, pettingzoo, tensorboard, torch"
+    _check_imports(target, names, steps, variables)
+    packages_stamp(target).forget_missing()
+    learning_stamp(target).write(learning_fingerprint(target))
+
+
+def _pip_install(
+    target: Target,
+    options: Sequence[str | Path],
+    steps: Steps,
+    variables: Mapping[str, str],
+    *,
+    hint: str,
+) -> None:
     inside = build_variables(target, variables)
     # Pip settings of the user that cannot work inside a virtual environment.
     for name in ("PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         inside.pop(name, None)
-    for options in _pip_options(target, inside):
-        command: list[str | Path] = [target.python, "-m", "pip", "install", "--no-input"]
-        command += ["--disable-pip-version-check", "--prefer-binary", "--progress-bar=off"]
-        steps.run([*command, *options], inside, cwd=target.root, hint=OFFLINE_HINT)
-    if target.ros_prefix is None:
-        patch_wheels(target)
-    check = "import rclpy, numpy, scipy, pydantic, pytest"
-    steps.run([target.python, "-c", check], build_variables(target, variables), cwd=Path("/"))
-    packages_stamp(target).write(fingerprint)
+    command: list[str | Path] = [target.python, "-m", "pip", "install", "--no-input"]
+    command += ["--disable-pip-version-check", "--prefer-binary", "--progress-bar=off"]
+    steps.run([*command, *options], inside, cwd=target.root, hint=hint)
+
+
+def _check_imports(target: Target, names: str, steps: Steps, variables: Mapping[str, str]) -> None:
+    inside = build_variables(target, variables)
+    steps.run([target.python, "-c", f"import {names}"], inside, cwd=Path("/"))
 
 
 def _pip_options(target: Target, variables: Mapping[str, str]) -> list[list[str | Path]]:
@@ -155,12 +197,16 @@ def patch_wheels(target: Target) -> int:
 
 
 def _system_constraints(target: Target, variables: Mapping[str, str]) -> Path:
-    """Constraints file that keeps numpy at the version for which ROS 2 was compiled."""
+    """Constraints file: what pip must not replace beside the packages of a sourced ROS 2."""
     script = "import json, numpy; print(json.dumps(numpy.__version__))"
+    inside = build_variables(target, variables)
     answer = subprocess.run(
-        [target.python, "-c", script], env=dict(variables), capture_output=True, check=False
+        [target.python, "-c", script], env=inside, capture_output=True, check=False
     )
-    lines = [f"numpy=={json.loads(answer.stdout)}\n"] if answer.returncode == 0 else []
+    lines = ["setuptools<80\n"]  # colcon says that it cannot work with newer ones
+    if answer.returncode == 0:
+        # ROS 2 was compiled for this one.
+        lines.append(f"numpy=={json.loads(answer.stdout)}\n")
     file = target.state / "constraints.txt"
     file.write_text("".join(lines))
     return file

@@ -31,6 +31,16 @@ def requirement_files(target: Target) -> list[Path]:
     return [TOOLS / f"requirements-{name}" for name in names]
 
 
+def learning_fingerprint(target: Target) -> str:
+    """Changes when the packages for learning must be installed or checked anew."""
+    return _digest([packages_fingerprint(target)], [learning_file(target)])
+
+
+def learning_file(target: Target) -> Path:
+    """What pip installs on top for learning; pins and ranges as for requirement_files."""
+    return TOOLS / f"requirements-learning.{'in' if target.ros_prefix else 'txt'}"
+
+
 def build_fingerprint(target: Target) -> str:
     """Changes when colcon has to run again: Python sources count by name, they are linked."""
     root = target.root
@@ -60,8 +70,8 @@ def _digest(facts: object, files: Iterable[Path]) -> str:
 class Stamp:
     """Note in a folder that it is complete: a fingerprint and what its subfolders held then."""
 
-    def __init__(self, folder: Path, watched: Iterable[Path]) -> None:
-        self._path = folder / ".veaat_setup.json"
+    def __init__(self, folder: Path, watched: Iterable[Path], name: str = "setup") -> None:
+        self._path = folder / f".veaat_{name}.json"
         self._watched = list(watched)
 
     def matches(self, fingerprint: str) -> bool:
@@ -76,19 +86,33 @@ class Stamp:
             return False
 
     def exists(self) -> bool:
-        """Whether the folder was ever completed."""
+        """Whether the folder was completed, or begun."""
         return self._path.is_file()
+
+    def begin(self) -> None:
+        """Note that the folder is to be completed: the stamp exists and matches nothing."""
+        self._path.write_text("{}")
 
     def write(self, fingerprint: str) -> None:
         """Note that the folder is complete."""
         inventory = {str(folder): sorted(_names(folder)) for folder in self._watched}
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text(json.dumps({"fingerprint": fingerprint, "inventory": inventory}))
-        unfinished.replace(self._path)
+        self._write({"fingerprint": fingerprint, "inventory": inventory})
+
+    def forget_missing(self) -> None:
+        """No longer miss what has gone since: a complete layer above has replaced it."""
+        note = json.loads(self._path.read_text())
+        for folder, names in note["inventory"].items():
+            note["inventory"][folder] = sorted(set(names) & set(_names(Path(folder))))
+        self._write(note)
 
     def remove(self) -> None:
         """Note that the folder is about to change."""
         self._path.unlink(missing_ok=True)
+
+    def _write(self, note: object) -> None:
+        unfinished = self._path.with_suffix(".new")
+        unfinished.write_text(json.dumps(note))
+        unfinished.replace(self._path)
 
 
 def _names(folder: Path) -> list[str]:
@@ -102,12 +126,21 @@ def _names(folder: Path) -> list[str]:
 
 def packages_stamp(target: Target) -> Stamp:
     """Stamp of the virtual environment."""
+    return Stamp(target.venv, _package_folders(target))
+
+
+def learning_stamp(target: Target) -> Stamp:
+    """Stamp of the packages for learning, in the same virtual environment."""
+    return Stamp(target.venv, _package_folders(target), "learning")
+
+
+def _package_folders(target: Target) -> list[Path]:
     folders = [target.venv / "bin", target.venv / "lib"]
     if packages := target.site_packages():
         folders.append(packages)
     if target.ros_prefix is None:
         folders.append(target.venv / "share")
-    return Stamp(target.venv, folders)
+    return folders
 
 
 def build_stamp(target: Target) -> Stamp:

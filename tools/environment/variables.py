@@ -64,7 +64,8 @@ def wheel_libraries(target: Target) -> list[Path]:
 def _without_other_environments(target: Target, inherited: Mapping[str, str]) -> dict[str, str]:
     """Inherited variables without other environments of this project and, for wheels, any ROS."""
     variables = dict(inherited)
-    for name in ("PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE", "ROS_WHEELS"):
+    # LEARNING is for this start only: nested ones may be for another target.
+    for name in ("PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE", "ROS_WHEELS", "LEARNING"):
         variables.pop(name, None)
     ros_prefixes = inherited.get("AMENT_PREFIX_PATH", "").split(":")
     others = [Path(prefix) for prefix in ros_prefixes if prefix] if not target.ros_prefix else []

@@ -81,7 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, report, draw."""
-    _require_torch()
+    require_torch()
     from veaat_migration.learning.config import describe_keys
     from veaat_migration.learning.display import Display
     from veaat_migration.learning.runs import Order, RunError, run_seeds
@@ -147,7 +147,12 @@ def check_device(name: str) -> None:
         raise RunError(f"--device {name}: {reason}; try --device cpu") from error
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Say how to install PyTorch where it is missing.
+
+    Raises:
+        VeaatError: it is missing.
+    """
     from veaat_migration.errors import VeaatError
 
     try:

@@ -38,4 +38,4 @@ class Annealing:
         if iteration < follower_iterations:
             first = iteration / follower_iterations
             return leader, part.initial_std * (part.follower_std / part.initial_std) ** first
-        return leader, part.follower_std * (part.final_std / part.follower_std) ** share
+        return leader, part.follower_std * (part.follower_final_std / part.follower_std) ** share

@@ -20,6 +20,7 @@ from veaat_migration.errors import VeaatError
 from veaat_migration.learning.config import TrainingConfig, parse_config
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.stacked import StackedMLP
+from veaat_migration.scenario.instance_file import instance_from_mapping, instance_to_mapping
 
 FORMAT = "veaat-checkpoint"
 VERSION = 1
@@ -40,6 +41,8 @@ def save(path: Path, learner: Learner) -> None:
         "format": FORMAT,
         "version": VERSION,
         "config": learner.config.model_dump(mode="json"),
+        "game": instance_to_mapping(learner.instance),
+        "rates": [rate.tolist() for rate in learner.rates],
         "seed": learner.seed,
         "iteration": learner.iteration,
         "steps": learner.steps,
@@ -81,6 +84,9 @@ class Checkpoint:
                 raise ValueError(f"format {self._header['format']} {self._header['version']}")
             self.config: TrainingConfig = parse_config(self._header["config"], str(path))
             self.seed, self.iteration = int(self._header["seed"]), int(self._header["iteration"])
+            self.instance = instance_from_mapping(self._header["game"])
+            first, second = (torch.tensor(rate) for rate in self._header["rates"])
+            self.rates = (first, second)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: unusable checkpoint: {error}") from error
 
@@ -97,6 +103,18 @@ class Checkpoint:
         learner.iteration, learner.steps = self.iteration, int(self._header["steps"])
         learner.environment.episode_round = int(self._header["episode_round"])
         learner.reward_scale.count = int(self._header["scale_count"])
+
+
+def load_learner(path: Path, device: torch.device | str = "cpu") -> Learner:
+    """The run of a checkpoint, ready to go on or to be judged.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    kept = Checkpoint(path)
+    learner = Learner(kept.instance, kept.config, seed=kept.seed, rates=kept.rates, device=device)
+    kept.restore(learner)
+    return learner
 
 
 def _state(learner: Learner) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ class NetworkPart(Part):
 
     hidden: Annotated[
         tuple[Annotated[int, Field(ge=4)], ...], Field(strict=False, min_length=1)
-    ] = Field(default=(64, 64), description="neurons of the hidden layers")
+    ] = Field(default=(80, 80), description="neurons of the hidden layers")
     activation: Literal["tanh", "relu"] = Field(default="tanh", description="of hidden neurons")
     average_from: Share = Field(
         default=0.8,
@@ -75,7 +75,13 @@ class UpdatePart(Part):
     value_weight: Positive = Field(default=0.5, description="c_2 of Eq. (33)")
     max_gradient: Positive = Field(default=0.5, description="largest norm of an agent's gradient")
     critic: Literal["own", "central"] = Field(
-        default="own", description="what V sees: the agent's observation, or the whole record"
+        default="central",
+        description="what V sees: the agent's observation, or all but its own present action",
+    )
+    follower_baseline: Literal["quiet", "critic"] = Field(
+        default="quiet",
+        description="what an AV compares its reward with: what it would have earned without its "
+        "exploration, which it can reckon, or V; quiet needs gamma = 0 and no capacity",
     )
     workers: Count = Field(default=1, description="asynchronous workers (maa3c)")
 
@@ -87,10 +93,13 @@ class ExplorationPart(Part):
         default="scheduled", description="who sets standard deviations: a schedule or the gradient"
     )
     initial_std: Positive = Field(default=0.7, description="at the start")
+    final_std: Positive = Field(default=0.1, description="of leaders at the end (scheduled)")
     follower_std: Positive = Field(
         default=0.3, description="of followers when leaders begin to learn (scheduled)"
     )
-    final_std: Positive = Field(default=0.05, description="at the end (scheduled)")
+    follower_final_std: Positive = Field(
+        default=0.05, description="of followers at the end (scheduled)"
+    )
     entropy: Annotated[float, Field(ge=0)] = Field(
         default=0.01, description="c_3max of Eq. (34), weight of the entropy (learned)"
     )
@@ -105,8 +114,22 @@ class StagesPart(Part):
         default=20, description="first iterations, in which only AVs learn, at prices drawn evenly"
     )
     drawn_prices: Share = Field(
-        default=0.25, description="share of games whose prices are drawn evenly ever after"
+        default=0.125, description="share of games whose prices are drawn evenly ever after"
     )
+    nearby_prices: Share = Field(
+        default=0.375,
+        description="share of games whose prices are drawn around the leaders' own: leaders need "
+        "to know how demand falls there, to which the AVs themselves are almost indifferent",
+    )
+    nearby: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.12, description="how far around, as a share of the price scale"
+    )
+
+    @model_validator(mode="after")
+    def _leaders_play(self) -> StagesPart:
+        if self.drawn_prices + self.nearby_prices >= 1.0:
+            raise inconsistent(["drawn_prices, nearby_prices: must sum to less than 1"])
+        return self
 
 
 class IncentivePart(Part):

@@ -145,6 +145,21 @@ class Environment:
         demands = self.bandwidth_scale.value(played[..., n_rsus:])
         return prices, demands.reshape(*demands.shape[:-1], n_avs, n_rsus)
 
+    def quiet_utilities(self, shares: Tensor) -> Tensor:
+        """What each AV would have earned with other demands of its own, all else as played.
+
+        Args:
+            shares: those demands as shares of their intervals, [V, R, T, G].
+
+        Returns:
+            Utilities [money], [V, T, G].
+        """
+        n_avs, n_rsus, rounds, games = shares.shape
+        prices, demand = self.outcome()
+        flat = shares.permute(2, 3, 0, 1).reshape(rounds, games, n_avs * n_rsus)
+        own = self.bandwidth_scale.value(flat).view(rounds, games, n_avs, n_rsus)
+        return self.game.own_utilities(prices[1:], demand[1:], own).permute(2, 0, 1)
+
     def rewards(self) -> Tensor:
         """U^L and U^F [money], [R + V, T + 1, G]; the first are of the round before."""
         profits, utilities = self.game.utilities(*self.outcome())

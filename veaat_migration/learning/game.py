@@ -57,24 +57,44 @@ class BatchedGame:
         if self.capacity is not None:
             load = theta * b.sum(-2)
             b = b * (self.capacity / load.clamp_min(1e-30)).clamp_max(1.0).unsqueeze(-2)
-        payment = prices.unsqueeze(-2) * b
         if self._common_cost:
             profit = (prices - self.cost[0]) * b.sum(-2)
         else:
-            profit = (payment - self.cost * b).sum(-2)
-        usable = b + self.offset
+            profit = ((prices.unsqueeze(-2) - self.cost) * b).sum(-2)
         coupling = self.social @ b + b @ self.service
+        return theta * profit, self._utility(prices, b, coupling, theta)
+
+    def _utility(self, prices: Tensor, b: Tensor, coupling: Tensor, theta: Tensor) -> Tensor:
+        """Eq. (9) of the AVs' own demand and what the couplings add per MHz."""
+        usable = b + self.offset
+        payment = prices.unsqueeze(-2) * b
+        logarithm = self._logarithm(usable)
         if self.instance.externality is Externality.MULTIPLICATIVE:
-            value = self.satisfaction * (1.0 + coupling) * self._logarithm(usable) - payment
+            value = self.satisfaction * (1.0 + coupling) * logarithm - payment
         else:
-            value = torch.addcmul(
-                coupling * b - payment, self.satisfaction, self._logarithm(usable)
-            )
+            value = torch.addcmul(coupling * b - payment, self.satisfaction, logarithm)
         if self._needs_help:
             value = torch.where(usable > 0.0, value, -torch.inf)
-        return theta * profit, (value @ theta.unsqueeze(-1)).squeeze(-1)
+        return (value @ theta.unsqueeze(-1)).squeeze(-1)
 
     def _logarithm(self, usable: Tensor) -> Tensor:
         if self._needs_help:
             usable = torch.where(usable > 0.0, usable, 1.0)
         return usable.log()
+
+    def own_utilities(self, prices: Tensor, demand: Tensor, own: Tensor) -> Tensor:
+        """U^F of each AV if it alone asked for ``own`` while the others ask for ``demand``.
+
+        Couplings have no diagonal, so all AVs' cases take one evaluation. Without capacity only:
+        where it is short, what an AV gets depends on everybody's demand.
+
+        Args:
+            prices: p_j [money/MHz], shape [..., R].
+            demand: b_ij [MHz], shape [..., V, R].
+            own: what each AV might ask for instead [MHz], shape [..., V, R].
+
+        Returns:
+            Utilities [money], shape [..., V].
+        """
+        coupling = self.social @ demand + own @ self.service
+        return self._utility(prices, own, coupling, self.matching(prices))

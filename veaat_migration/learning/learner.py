@@ -97,6 +97,11 @@ class Learner:
             generator=self.generator,
         )
         self._build_networks()
+        self._quiet = (
+            config.update.follower_baseline == "quiet"
+            and config.update.gamma == 0.0
+            and instance.capacity is None
+        )
         self.annealing = Annealing(config.iterations, config.exploration)
         self.reward_scale = RunningScale(self.actors.agents, device=self.device)
         self.bonus = ExplorationBonus(self) if config.incentive.weight > 0.0 else None
@@ -119,8 +124,10 @@ class Learner:
         self.average = copy.deepcopy(self.actors).requires_grad_(False)
         seen = seen_entries(layout)
         if config.update.critic == "central":
-            # Leaders move first: what they cannot know yet has no place in their values either.
-            seen[:, : layout.record_size - layout.n_rsus] = 1.0
+            # All but the own present price, which must not explain its own reward.
+            seen[:] = 1.0
+            for j in range(layout.n_rsus):
+                seen[j, layout.record_size - layout.n_rsus + j] = 0.0
         self.critics = StackedMLP(
             self.actors.agents,
             [layout.record_size, *net.hidden, 1],
@@ -157,13 +164,18 @@ class Learner:
         update_part, watch = self.config.update, self.stopwatch
         warm = self.followers_only
         games = self.environment.games
-        drawn = games if warm else int(self.config.stages.drawn_prices * games)
+        stages = self.config.stages
+        drawn = games if warm else int(stages.drawn_prices * games)
+        nearby = 0 if warm else int(stages.nearby_prices * games)
         with watch("environment and actors"):
             rollout = collect(
                 self.environment,
                 self.actors,
                 drawn_prices=drawn,
+                nearby_prices=nearby,
+                nearby=stages.nearby,
                 look_ahead=update_part.gamma > 0.0,
+                quiet=self._quiet,
                 generator=self.generator,
             )
         rewards = self.reward_scale(rollout.rewards[:, 1:])
@@ -185,10 +197,12 @@ class Learner:
         self._average()
         self.iteration += 1
         self.steps += self.environment.rounds * games
+        # Where leaders set the prices, unless they nowhere do.
+        played = rollout.rewards[:, 1:, 0 if warm else rollout.drawn_prices :]
         return Progress(
             iteration=self.iteration,
             steps=self.steps,
-            rewards=rollout.rewards[:, 1:, 0 if warm else drawn :].mean((1, 2)).tolist(),
+            rewards=played.mean((1, 2)).tolist(),
             surprise=surprise.tolist(),
             sparsity=self.sparsity().tolist(),
             widths=self.actors.widths[1:-1],
@@ -227,11 +241,15 @@ class Learner:
             lam=part.gae_lambda,
             ends=self.environment.ended,
         )
+        returns = (advantage + values[:, :-1]).flatten(1)
+        if rollout.quiet is not None:
+            scale = self.reward_scale.deviation[n_leaders:]
+            quiet = (rollout.quiet - self.reward_scale.mean[n_leaders:]) / scale
+            advantage[n_leaders:] = rewards[n_leaders:] - quiet
         weights = torch.ones_like(advantage)
         weights[:n_leaders, :, : rollout.drawn_prices] = 0.0
         if not warm and rollout.drawn_prices < games:
             weights[:n_leaders] *= games / (games - rollout.drawn_prices)
-        returns = (advantage + values[:, :-1]).flatten(1)
         weights = weights.flatten(1)
         return Batch(
             records=rollout.records[:, :-1].flatten(1),

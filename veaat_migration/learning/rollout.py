@@ -9,6 +9,7 @@ from torch import Tensor
 
 from veaat_migration.learning.actors import Actors
 from veaat_migration.learning.environment import Environment
+from veaat_migration.policy.observation import as_input
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Rollout:
     """Of u under the policy that played, [A, T, G]."""
     rewards: Tensor
     """Utilities [money], [A, T + 1, G]; the first are of the round before."""
+    quiet: Tensor | None
+    """What AVs would have earned without exploration of their own [money], [V, T, G]."""
     drawn_prices: int
     """The first so many games had prices drawn at random: leaders learn nothing from them."""
 
@@ -35,7 +38,10 @@ def collect(
     actors: Actors,
     *,
     drawn_prices: int = 0,
+    nearby_prices: int = 0,
+    nearby: float = 0.0,
     look_ahead: bool = False,
+    quiet: bool = False,
     generator: torch.Generator,
 ) -> Rollout:
     """Play one rollout with exploration.
@@ -45,8 +51,11 @@ def collect(
         actors: who plays.
         drawn_prices: number of games in which prices are drawn evenly over the price scale, so
             that followers learn to answer all of them.
+        nearby_prices: number of further games in which they are drawn around the leaders' own.
+        nearby: half the width of that interval, as a share of the price scale.
         look_ahead: also let leaders price the round after the last, which followers would see:
             needed for the value of the last state where gamma > 0.
+        quiet: also reckon what AVs would have earned without exploration of their own.
         generator: of the exploration noise.
     """
     rounds, games = environment.rounds, environment.games
@@ -57,8 +66,12 @@ def collect(
         device=generator.device,
     ).to(environment.game.device)
     drawn = torch.rand(
-        (rounds + 1, layout.n_rsus, drawn_prices), generator=generator, device=generator.device
+        (rounds + 1, layout.n_rsus, drawn_prices + nearby_prices),
+        generator=generator,
+        device=generator.device,
     ).to(environment.game.device)
+    near = slice(drawn_prices, drawn_prices + nearby_prices)
+    drawn[..., near] = nearby * as_input(drawn[..., near])
     std = actors.log_std.exp()
     latents = torch.empty_like(noise)
     environment.begin()
@@ -68,7 +81,9 @@ def collect(
         mean = actors(environment.leaders_see(t), actors.leaders)
         torch.addcmul(mean, std[actors.leaders], noise[t, actors.leaders], out=latent)
         shares = latent[:, 0].sigmoid()
-        shares[:, :drawn_prices] = drawn[t]
+        shares[:, :drawn_prices] = drawn[t, :, :drawn_prices]
+        centre = mean[:, 0, near].sigmoid()
+        shares[:, near] = (centre + drawn[t, :, near]).clamp_(0.0, 1.0)
         environment.post_prices(t, shares)
 
     for t in range(rounds):
@@ -81,6 +96,13 @@ def collect(
         price(rounds)
 
     played = latents[:rounds].permute(1, 2, 0, 3).contiguous()
+    quiet_utilities = None
+    if quiet:
+        exploring = std[actors.followers].unsqueeze(-1) * noise[:rounds, actors.followers].permute(
+            1, 2, 0, 3
+        )
+        means = played[actors.followers] - exploring
+        quiet_utilities = environment.quiet_utilities(means.sigmoid())
     error = (noise[:rounds] * actors.used).square().sum(2).permute(1, 0, 2)
     constant = (actors.log_std * actors.used).sum(1).unsqueeze(-1)
     return Rollout(
@@ -89,5 +111,6 @@ def collect(
         latents=played,
         log_probabilities=error.mul(-0.5) - constant,
         rewards=environment.rewards(),
-        drawn_prices=drawn_prices,
+        quiet=quiet_utilities,
+        drawn_prices=drawn_prices + nearby_prices,
     )

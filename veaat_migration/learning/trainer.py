@@ -35,6 +35,7 @@ from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.evaluation import Report, judge, learned_play, reference
 from veaat_migration.learning.learner import Learner, Progress
 from veaat_migration.learning.logs import RunLog
+from veaat_migration.scenario.instance_file import instance_to_mapping
 
 CHECKPOINT = "checkpoint.safetensors"
 RESULT = "result.json"
@@ -144,10 +145,15 @@ class Trainer:
 
     def _take_up(self, file: Path) -> None:
         kept = checkpoint.Checkpoint(file)
-        if kept.config.digest() != self.config.digest() or kept.seed != self.learner.seed:
+        same = (
+            kept.config.digest() == self.config.digest()
+            and kept.seed == self.learner.seed
+            and instance_to_mapping(kept.instance) == instance_to_mapping(self.instance)
+        )
+        if not same:
             raise TrainingError(
-                f"{file}: of a run with another configuration or seed; choose another folder, "
-                "or begin anew (--fresh)"
+                f"{file}: of a run with another game, configuration or seed; choose another "
+                "folder (--output), or begin anew (--fresh)"
             )
         kept.restore(self.learner)
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.scenario import load_game
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks" / "marl_throughput"
-MODULES = ("workload", "entrants", "installation", "report", "torch_game", "__main__")
+MODULES = ("workload", "entrants", "installation", "report", "torch_game")
 
 
 class Benchmark:
@@ -34,7 +35,7 @@ class Benchmark:
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Benchmark]:
     monkeypatch.syspath_prepend(str(FOLDER))
     yield Benchmark()
-    for name in MODULES[:-1]:
+    for name in MODULES:
         sys.modules.pop(name, None)
 
 
@@ -78,12 +79,10 @@ def test_followers_see_prices_and_others_but_not_their_own_past(
 
 
 def test_the_game_in_torch_is_the_game(benchmark: Benchmark, workload: Any) -> None:
-    pytest.importorskip("torch", reason="needs torch: pip install 'veaat_migration[torch]'")
     game = benchmark.torch_game.TorchGame(workload)
     state, observations = game.reset()
     assert tuple(observations.shape) == (64, 5, 34)
     history, prices = state
-    torch = importlib.import_module("torch")
     (after, next_prices), _, rewards = game.step(state, torch.zeros(64, 5, 2))
     expected = game.utilities(prices, torch.full((64, 3, 2), 5.0)) / 30.0
     np.testing.assert_allclose(rewards, expected, rtol=1e-6)
@@ -92,7 +91,6 @@ def test_the_game_in_torch_is_the_game(benchmark: Benchmark, workload: Any) -> N
 
 
 def test_another_game_is_refused(benchmark: Benchmark, workload: Any) -> None:
-    pytest.importorskip("torch", reason="needs torch: pip install 'veaat_migration[torch]'")
     other = dataclasses.replace(workload.game, price_max=29.0, quality=[1.0, 1.3])
     with pytest.raises(SystemExit, match="leaders differ"):
         benchmark.torch_game.TorchGame(dataclasses.replace(workload, game=other))

@@ -223,3 +223,5 @@ _CAPACITIES = [
 ]  # fmt: skip
 
 CASES = _PLAIN + _BOUNDS + _DROPOUTS + _COUPLINGS + _MULTIPLICATIVE + _DELAYS + _CAPACITIES
+
+GAMES = {case.name: case.game for case in CASES}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
 
-from veaat_migration.game.instance import DelayConstraint, GameInstance
+import numpy as np
+import numpy.typing as npt
+
+from veaat_migration.game.instance import DelayConstraint, FloatArray, GameInstance
+
+Order = list[int] | npt.NDArray[np.int64]
 
 
 def base_case(coupling: float = 0.02) -> GameInstance:
@@ -94,3 +100,57 @@ def dropout_game(seed: int) -> GameInstance:
         price_max=30.0,
         bandwidth_max=float(rng.choice([10, 50])),
     )
+
+
+def permuted(game: GameInstance, rows: Order, columns: Order) -> GameInstance:
+    """The same game with AVs and RSUs in another order."""
+    delay = game.delay
+    if delay is not None:
+        delay = DelayConstraint(
+            delay.data[rows],
+            delay.spectral_efficiency[np.ix_(rows, columns)],
+            delay.base_delay[np.ix_(rows, columns)],
+            delay.max_delay[rows],
+        )
+    return replace(
+        game,
+        satisfaction=game.satisfaction[rows],
+        offset=game.offset[rows],
+        quality=game.quality[columns],
+        cost=game.cost[np.ix_(rows, columns)],
+        social=np.array(game.social)[np.ix_(rows, rows)],
+        service=np.array(game.service)[np.ix_(columns, columns)],
+        delay=delay,
+        capacity=None if game.capacity is None else game.capacity[columns],
+    )
+
+
+def in_other_money(game: GameInstance, rate: float) -> GameInstance:
+    """Only delta, c, zeta, eta and p_max carry money; multiplicative couplings do not."""
+    coupled = rate if game.externality.value == "additive" else 1.0
+    return replace(
+        game,
+        satisfaction=game.satisfaction * rate,
+        cost=game.cost * rate,
+        social=game.social * coupled,
+        service=game.service * coupled,
+        price_max=game.price_max * rate,
+    )
+
+
+def own_worth(
+    *, satisfaction: float, offset: float, service: FloatArray, prices: FloatArray,
+    theta: FloatArray, multiplicative: bool,
+) -> Callable[[FloatArray], FloatArray]:  # fmt: skip
+    """An AV's own utility (Eq. 9 without social couplings) as a function of demands [..., R]."""
+
+    def worth(b: FloatArray) -> FloatArray:
+        coupling, logs = b @ service, np.log(b + offset)
+        if multiplicative:
+            inner = satisfaction * (1.0 + coupling) * logs
+        else:
+            inner = satisfaction * logs + coupling * b
+        utility: FloatArray = (theta * (inner - prices * b)).sum(axis=-1)
+        return utility
+
+    return worth

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from collection import CASES
+from collection import GAMES
 from games import base_case, random_game, with_changes
 
 from veaat_migration.game import batch
@@ -18,7 +18,6 @@ from veaat_migration.game.leader import payoffs
 from veaat_migration.game.solution import Status
 from veaat_migration.game.stack import stack_games
 
-BY_NAME = {case.name: case.game for case in CASES}
 ARRAYS = ("prices", "demand", "delivered_share", "leader_utilities", "follower_utilities")
 
 
@@ -118,7 +117,7 @@ def test_one_game_left_of_many_is_finished() -> None:
 
 
 def test_a_game_without_rest_is_told_among_others() -> None:
-    found = solve_batch([base_case(), BY_NAME["cliff"], base_case()])
+    found = solve_batch([base_case(), GAMES["cliff"], base_case()])
     assert found.converged.tolist() == [True, False, True]
     assert found.prices[0] == pytest.approx(found.prices[2], rel=1e-12)
 

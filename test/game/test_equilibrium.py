@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from games import base_case, random_game, with_changes
+from collection import GAMES
+from games import base_case, in_other_money, permuted, random_game, with_changes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -53,6 +54,20 @@ def test_paper_closed_form_is_near_but_exploitable() -> None:
     assert prices == pytest.approx([4.9903, 5.9955], rel=1e-4)
     demand = follower_equilibria(game, prices).demand[0]
     assert 0.005 < exploitability(game, prices, demand).largest < 0.02
+
+
+def test_a_rough_closed_form_is_near_the_exact_one() -> None:
+    game = base_case()
+    for exact, rough in [
+        (paper_closed_form(game), paper_closed_form(game, 1e-3, 20)),
+        (uncoupled_prices(game), uncoupled_prices(game, 1e-3)),
+    ]:
+        assert rough == pytest.approx(exact, rel=0.02)
+        assert (rough != exact).any()
+    swinging = GAMES["far-from-the-closed-form"]
+    prices = paper_closed_form(swinging, 1e-3, 20)
+    assert (prices >= swinging.price_min).all()
+    assert (prices <= swinging.price_max).all()
 
 
 @pytest.mark.parametrize("n_rsus", [1, 2, 4])
@@ -130,25 +145,7 @@ def test_order_of_players_does_not_matter(seed: int, delay: bool) -> None:
     rng = np.random.default_rng(seed)
     game = random_game(rng, n_avs=3, n_rsus=2, delay=delay)
     rows, columns = rng.permutation(3), rng.permutation(2)
-    limit = game.delay
-    if limit is not None:
-        limit = DelayConstraint(
-            limit.data[rows],
-            limit.spectral_efficiency[np.ix_(rows, columns)],
-            limit.base_delay[np.ix_(rows, columns)],
-            limit.max_delay[rows],
-        )
-    shuffled = with_changes(
-        game,
-        satisfaction=game.satisfaction[rows],
-        offset=game.offset[rows],
-        quality=game.quality[columns],
-        cost=game.cost[np.ix_(rows, columns)],
-        social=game.social[np.ix_(rows, rows)],
-        service=game.service[np.ix_(columns, columns)],
-        delay=limit,
-    )
-    first, second = solve(game), solve(shuffled)
+    first, second = solve(game), solve(permuted(game, rows, columns))
     if first.status is Status.CERTIFIED and second.status is Status.CERTIFIED:
         assert second.prices == pytest.approx(first.prices[columns], rel=1e-6)
         assert second.demand == pytest.approx(first.demand[np.ix_(rows, columns)], rel=1e-5)
@@ -160,15 +157,7 @@ def test_order_of_players_does_not_matter(seed: int, delay: bool) -> None:
 @given(st.integers(0, 10**6), st.floats(0.01, 100.0))
 def test_another_currency_changes_no_decision(seed: int, rate: float) -> None:
     game = random_game(np.random.default_rng(seed), n_avs=3, n_rsus=2)
-    exchanged = with_changes(
-        game,
-        satisfaction=game.satisfaction * rate,
-        cost=game.cost * rate,
-        social=game.social * rate,
-        service=game.service * rate,
-        price_max=game.price_max * rate,
-    )
-    first, second = solve(game), solve(exchanged)
+    first, second = solve(game), solve(in_other_money(game, rate))
     assert second.status is first.status
     if first.status is Status.CERTIFIED:
         assert second.prices == pytest.approx(first.prices * rate, rel=1e-6)

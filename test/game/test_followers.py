@@ -6,12 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
+from collection import GAMES
 from games import base_case, random_game, with_changes
 from scipy.optimize import minimize
 
 from veaat_migration.game.certainty import equilibrium_is_unique, uniqueness_index
 from veaat_migration.game.follower import DelayLimit, best_response, respond, utility
-from veaat_migration.game.followers import follower_equilibria
+from veaat_migration.game.followers import _rising_steps, follower_equilibria
 from veaat_migration.game.instance import DelayConstraint, Externality, GameInstance
 from veaat_migration.game.matching import matching_probability
 from veaat_migration.game.profiles import follower_profile
@@ -218,3 +219,39 @@ def test_both_equilibria_of_strong_complements_are_found() -> None:
     high = follower_equilibria(game, [7.0], "high").demand[0]
     assert high.min() > low.max() + 1.0
     assert not equilibrium_is_unique(game, np.array([7.0]))
+
+
+def test_the_least_equilibrium_is_not_passed_over() -> None:
+    """Prices about the cliff at which low demand ends, where Newton would jump to the high."""
+    game = GAMES["cliff"]
+    for price, high in ((9.0, False), (8.3, False), (8.17, False), (8.14, True), (7.5, True)):
+        found = follower_equilibria(game, [price, price])
+        assert found.converged.all()
+        demand, crept = found.demand[0], np.zeros((3, 2))
+        for _ in range(100_000):  # plain replies from nothing cannot pass it
+            before = crept
+            crept = np.clip(
+                game.satisfaction[:, None] / np.maximum(price - game.social @ crept, 1e-9)
+                - game.offset[:, None], 0.0, game.bandwidth_max,
+            )  # fmt: skip
+            if np.abs(crept - before).max() <= 1e-13:
+                break
+        assert demand == pytest.approx(crept, abs=1e-6)
+        assert (demand.max() == game.bandwidth_max) == high
+
+
+def test_steps_up_lead_along_the_dominant_eigenvector_to_a_bound() -> None:
+    matrix = np.eye(3) - np.array([[0.0, 2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.1]])
+    direction, room = np.array([1.0, 1.0, 1e-3]), np.array([5.0, 10.0, 10.0])
+    newton = np.linalg.solve(matrix, direction)
+    assert newton.min() < 0.0  # the radius is above one
+    gentle = np.eye(3) - 0.1
+    inside = np.linalg.solve(gentle, direction)
+    steps = _rising_steps(
+        np.stack([matrix, gentle, gentle]), np.stack([direction] * 3),
+        np.stack([newton, inside, 100.0 * inside]), np.stack([room] * 3), 1e-12,
+    )  # fmt: skip
+    assert steps[0][:2] == pytest.approx([5.0, 5.0], rel=1e-3)
+    assert steps[0][2] < 0.1
+    assert steps[1] == pytest.approx(inside)
+    assert (steps[2] / room).max() == pytest.approx(1.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from games import in_other_money, permuted
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -82,41 +83,6 @@ def wild(draw: st.DrawFn) -> GameInstance:
         delay=delay,
         externality="multiplicative" if multiplicative else "additive",
         capacity=draw(st.one_of(st.none(), st.lists(numbers(0.1, 30), min_size=r, max_size=r))),
-    )
-
-
-def permuted(game: GameInstance, rows: list[int], columns: list[int]) -> GameInstance:
-    delay = game.delay
-    if delay is not None:
-        delay = DelayConstraint(
-            delay.data[rows],
-            delay.spectral_efficiency[np.ix_(rows, columns)],
-            delay.base_delay[np.ix_(rows, columns)],
-            delay.max_delay[rows],
-        )
-    return replace(
-        game,
-        satisfaction=game.satisfaction[rows],
-        offset=game.offset[rows],
-        quality=game.quality[columns],
-        cost=game.cost[np.ix_(rows, columns)],
-        social=np.array(game.social)[np.ix_(rows, rows)],
-        service=np.array(game.service)[np.ix_(columns, columns)],
-        delay=delay,
-        capacity=None if game.capacity is None else game.capacity[columns],
-    )
-
-
-def in_other_money(game: GameInstance, rate: float) -> GameInstance:
-    """Only delta, c, zeta, eta and p_max carry money; multiplicative couplings do not."""
-    coupled = rate if game.externality.value == "additive" else 1.0
-    return replace(
-        game,
-        satisfaction=game.satisfaction * rate,
-        cost=game.cost * rate,
-        social=game.social * coupled,
-        service=game.service * coupled,
-        price_max=game.price_max * rate,
     )
 
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from collection import CASES, base
+from collection import GAMES, base
 from games import base_case, random_game, with_changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +19,6 @@ from veaat_migration.game.kernel import Cases
 from veaat_migration.game.leader import payoffs
 from veaat_migration.game.quasi_newton import Found, local_prices, uncoupled_start
 from veaat_migration.game.stack import stack_games
-
-BY_NAME = {case.name: case.game for case in CASES}
 
 
 def found_from(game: GameInstance, start: FloatArray | None = None, **options: bool) -> Found:
@@ -64,7 +62,7 @@ def assert_at_rest(game: GameInstance, found: Found) -> None:
     "name", ["base", "symmetric-4", "random-4x3", "own-costs", "pennies", "zero-offset"]
 )
 def test_the_first_order_conditions_hold_to_the_last_digits(name: str) -> None:
-    game = BY_NAME[name]
+    game = GAMES[name]
     found = found_from(game)
     assert found.converged.all()
     assert slopes(game, found.prices[0]) == pytest.approx(np.zeros(game.n_rsus), abs=1e-9)
@@ -101,7 +99,7 @@ def test_many_starts_lead_to_the_one_equilibrium() -> None:
 
 @pytest.mark.parametrize("name", ["small-b-max", "kink-of-one", "kinks-shared"])
 def test_a_leader_stays_where_an_av_just_reaches_b_max(name: str) -> None:
-    game = BY_NAME[name]
+    game = GAMES[name]
     found = found_from(game)
     assert found.converged.all()
     pinned = pinned_leaders(game, found)
@@ -114,7 +112,7 @@ def test_a_leader_stays_where_an_av_just_reaches_b_max(name: str) -> None:
 
 def test_both_ends_of_a_continuum_are_found() -> None:
     """Where leaders share a kink, by whether AVs at b_max count as held or as free."""
-    game = BY_NAME["kinks-shared"]
+    game = GAMES["kinks-shared"]
     held, free = found_from(game), found_from(game, free_at_cap=True)
     assert held.converged.all()
     assert free.converged.all()
@@ -127,7 +125,7 @@ def test_both_ends_of_a_continuum_are_found() -> None:
 
 @pytest.mark.parametrize("name", ["capacity-binds", "capacity-of-one", "capacity-own-costs"])
 def test_a_short_rsu_asks_its_clearing_price(name: str) -> None:
-    game = BY_NAME[name]
+    game = GAMES[name]
     found = found_from(game)
     assert found.converged.all()
     assert game.capacity is not None
@@ -142,12 +140,12 @@ def test_a_short_rsu_asks_its_clearing_price(name: str) -> None:
 
 
 def test_capacity_that_is_never_short_changes_nothing() -> None:
-    with_room = found_from(BY_NAME["capacity-slack"])
+    with_room = found_from(GAMES["capacity-slack"])
     assert with_room.prices == pytest.approx(found_from(base()).prices, rel=1e-12)
 
 
 def test_a_hopeless_rsu_asks_p_max() -> None:
-    game = BY_NAME["capacity-tiny"]
+    game = GAMES["capacity-tiny"]
     found = found_from(game)
     assert (found.prices <= game.price_max).all()
     assert_at_rest(game, found)
@@ -155,7 +153,7 @@ def test_a_hopeless_rsu_asks_p_max() -> None:
 
 @pytest.mark.parametrize("name", ["low-p-max", "p-max-between", "all-negative-offsets"])
 def test_prices_stop_at_p_max(name: str) -> None:
-    game = BY_NAME[name]
+    game = GAMES[name]
     found = found_from(game)
     assert found.converged.all()
     assert (found.prices <= game.price_max).all()
@@ -176,7 +174,7 @@ def test_haste_costs_few_digits_and_saves_steps() -> None:
 
 
 def test_answers_may_come_from_elsewhere() -> None:
-    game = BY_NAME["random-4x3"]
+    game = GAMES["random-4x3"]
     asked = []
 
     def answer(prices: FloatArray) -> FloatArray:
@@ -189,6 +187,34 @@ def test_answers_may_come_from_elsewhere() -> None:
     assert found.converged.all()
     assert max(asked) == 2
     assert found.prices == pytest.approx(np.repeat(found_from(game).prices, 2, axis=0), rel=1e-9)
+
+
+def test_cases_on_the_way_to_a_known_equilibrium_are_given_up() -> None:
+    stack = stack_games([base_case()])
+    goal = found_from(base_case()).prices
+    starts = np.vstack([0.6 * goal, goal, 1.6 * goal])
+    for known in (goal, np.vstack([9.0 * goal, goal])):
+        assert local_prices(stack, starts, known=known).met.all()
+    found = local_prices(stack, starts, known=1.05 * goal)
+    assert found.converged.any()
+    assert found.prices[found.converged][0] == pytest.approx(goal[0], rel=1e-9)
+    assert not local_prices(stack, starts).met.any()
+
+
+def test_what_one_case_has_reached_is_known_to_the_others() -> None:
+    stack = stack_games([base_case()])
+    near = found_from(base_case()).prices * 1.001
+    found = local_prices(stack, np.vstack([near, 4.0 * near]), known=np.empty((0, 2)))
+    assert found.converged.tolist() == [True, False]
+    assert found.met.tolist() == [False, True]
+
+
+def test_nobody_on_the_way_to_a_kink_is_given_up() -> None:
+    """Equilibria at a kink may be a continuum, of which others than the known one matter."""
+    game = GAMES["kinks-shared"]
+    goal = found_from(game).prices
+    found = local_prices(stack_games([game]), np.vstack([1.01 * goal, 0.99 * goal]), known=goal)
+    assert found.converged.all()
 
 
 def test_no_step_is_taken_after_the_deadline() -> None:
@@ -227,7 +253,7 @@ def test_uncoupled_games_have_the_closed_form(seed: int) -> None:
 
 def test_the_uncoupled_start_keeps_within_the_bounds() -> None:
     for name in ("all-negative-offsets", "cost-near-p-max", "low-p-max", "free-leader"):
-        stack = stack_games([BY_NAME[name]])
+        stack = stack_games([GAMES[name]])
         start = uncoupled_start(stack)
         assert (start >= stack.price_low * (1.0 - 1e-12)).all()
         assert (start <= stack.price_high * (1.0 + 1e-12)).all()

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from games import with_changes
+from games import own_worth, with_changes
 
 from veaat_migration.game.equilibrium import solve
 from veaat_migration.game.follower import DelayLimit, best_response
@@ -72,11 +72,10 @@ def test_best_response_with_wide_bounds_and_strong_mixed_couplings(
         social=np.zeros(3), service=eta, externality=kind, delay=limit,
     ).bandwidth  # fmt: skip
 
-    def worth(b: np.ndarray) -> np.ndarray:
-        coupling, logs = b @ eta, np.log(b + 0.3)
-        inner = 60.0 * (1.0 + coupling) * logs if multiplicative else 60.0 * logs + coupling * b
-        return (theta * (inner - prices * b)).sum(axis=-1)
-
+    worth = own_worth(
+        satisfaction=60.0, offset=0.3, service=eta, prices=prices, theta=theta,
+        multiplicative=multiplicative,
+    )  # fmt: skip
     axis = np.linspace(0.05, 20.0, 61)
     grid = np.array(list(itertools.product(axis, repeat=3)))
     if limit is not None:

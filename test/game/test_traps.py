@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from games import dropout_game, random_game
+from games import dropout_game, own_worth, random_game
 
 from veaat_migration.game.equilibrium import Status, solve
 from veaat_migration.game.exploitability import leader_gains
@@ -80,11 +80,10 @@ def test_global_best_response_of_a_rugged_problem(seed: int, multiplicative: boo
         externality=Externality.MULTIPLICATIVE if multiplicative else Externality.ADDITIVE,
     ).bandwidth  # fmt: skip
 
-    def worth(b: np.ndarray) -> np.ndarray:
-        coupling, logs = b @ eta, np.log(b + 1.2)
-        inner = 20.0 * (1.0 + coupling) * logs if multiplicative else 20.0 * logs + coupling * b
-        return (theta * (inner - prices * b)).sum(axis=-1)
-
+    worth = own_worth(
+        satisfaction=20.0, offset=1.2, service=eta, prices=prices, theta=theta,
+        multiplicative=multiplicative,
+    )  # fmt: skip
     axis = np.linspace(0.0, 10.0, 41)
     grid = np.array(list(itertools.product(axis, repeat=3)))
     assert worth(found) >= worth(grid).max() - 1e-9

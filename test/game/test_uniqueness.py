@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from collection import CASES
+from collection import GAMES
 from games import base_case, random_game, with_changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from veaat_migration.game.kernel import Cases, equilibria
 from veaat_migration.game.stack import stack_games
 from veaat_migration.game.uniqueness import provably_unique
 
-MANY = next(case.game for case in CASES if case.name == "many-follower-equilibria")
+MANY = GAMES["many-follower-equilibria"]
 
 
 def proven(game: GameInstance, prices: FloatArray) -> FloatArray:
@@ -106,3 +106,20 @@ def test_games_side_by_side_are_judged_as_alone() -> None:
     assert together.tolist() == alone
     assert any(alone)
     assert not all(alone)
+
+
+def test_nothing_is_proven_a_little_beyond_the_threshold() -> None:
+    """Two AVs that help each other: b = 2.315 and b = b_max, with a radius of 1.08 at b_max."""
+
+    def complements(b_max: float) -> GameInstance:
+        return GameInstance.create(
+            satisfaction=[10.0, 10.0], offset=[2.0, 2.0], quality=[1.0], cost=[1.0],
+            social=0.5, price_max=30.0, bandwidth_max=b_max,
+        )  # fmt: skip
+
+    prices = np.array([[3.475]])
+    found = [follower_equilibria(complements(2.65), prices, start) for start in ("low", "high")]
+    assert found[0].demand == pytest.approx(2.315, abs=1e-3)
+    assert found[1].demand == pytest.approx(2.65)
+    assert not proven(complements(2.65), prices)[0]
+    assert proven(complements(2.4), prices)[0]  # the radius is 0.97

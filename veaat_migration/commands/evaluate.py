@@ -122,7 +122,7 @@ def _report(file: Path, shares: Sequence[float], games: int) -> dict[str, Any]:
         "iteration": learner.iteration,
         "iterations": learner.config.iterations,
         "sparsity": learner.sparsity().tolist(),
-        "widths": learner.average.widths,
+        "widths": learner.widths,
         **report.to_mapping(),
         "leader_gains_learned_answers": gains_against_learned_answers(learner, play).tolist(),
     }

@@ -232,7 +232,7 @@ def _report(runs: Sequence[SeedRun], config: TrainingConfig, folder: Path) -> No
         gaps.append(gap)
         losses.append(report["exploitability"])
         pruned = statistics.fmean(result["sparsity"])
-        widths = "-".join(map(str, result["widths"][1:-1]))
+        widths = "-".join(map(str, result["widths"]))
         print(
             f"  {result['seed']:4}  {_percent(gap):>11}  {_percent(losses[-1]):>14}  {widths:>13}"
             f"  {pruned:6.1%}  {result['steps'] / 1000:5.0f}k  {clock(result['seconds']):>5}"

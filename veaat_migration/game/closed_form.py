@@ -14,8 +14,9 @@ import numpy as np
 
 from veaat_migration.game.instance import FloatArray, GameInstance
 
-_Aggregates = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-_MAX_ROUNDS = 1000
+_Aggregates = Callable[[list[float]], tuple[list[float], list[float]]]
+"""A and E per RSU at prices."""
+_MAX_ROUNDS = 300
 _CLOSE = 1e-14
 
 
@@ -39,34 +40,41 @@ def uncoupled_price(
     return 1.0 / y if y > 0.0 else float("inf")
 
 
-def uncoupled_prices(instance: GameInstance) -> FloatArray:
+def uncoupled_prices(instance: GameInstance, accuracy: float = _CLOSE) -> FloatArray:
     """Equilibrium prices of the game without couplings, demand bounds and delay, [R].
 
     Where unit costs differ between AVs their mean is used: exact only for equal costs.
+
+    Args:
+        instance: the game.
+        accuracy: the iterations stop where no price moves by more than this share of p_max.
     """
-    return _fixed_point(
-        instance,
-        lambda _: (
-            np.full(instance.n_rsus, instance.satisfaction.sum()),
-            np.full(instance.n_rsus, instance.offset.sum()),
-        ),
-    )
+    total = [float(instance.satisfaction.sum())] * instance.n_rsus
+    offset = [float(instance.offset.sum())] * instance.n_rsus
+    return _fixed_point(instance, lambda _: (total, offset), accuracy)
 
 
-def paper_closed_form(instance: GameInstance) -> FloatArray:
+def paper_closed_form(
+    instance: GameInstance, accuracy: float = _CLOSE, rounds: int = _MAX_ROUNDS
+) -> FloatArray:
     """Prices by the paper's Eqs. (16) and (23), iterated to their fixed point, [R].
 
     Couplings scale the satisfaction factor, A_ij = delta_i (1 + couplings), and every leader
     holds A fixed when it sets its price: an approximation, reported beside the exact solution.
+
+    Args:
+        instance: the game.
+        accuracy: the iterations stop where nothing moves by more than this share of its maximum.
+        rounds: most iterations; strong substitutes make them swing for ever.
     """
+    offset = [float(instance.offset.sum())] * instance.n_rsus
 
-    def aggregates(prices: FloatArray) -> tuple[FloatArray, FloatArray]:
-        demand = _multiplicative_demand(instance, prices)
+    def aggregates(prices: list[float]) -> tuple[list[float], list[float]]:
+        demand = _multiplicative_demand(instance, np.array(prices), accuracy, rounds)
         scale = 1.0 + instance.social @ demand + demand @ instance.service
-        total = (instance.satisfaction[:, None] * scale).sum(axis=0)
-        return total, np.full(instance.n_rsus, instance.offset.sum())
+        return (instance.satisfaction @ scale).tolist(), offset
 
-    return _fixed_point(instance, aggregates)
+    return _fixed_point(instance, aggregates, accuracy, rounds)
 
 
 def symmetric_price(*, n_rsus: int, cost: float, satisfaction: float, offset: float) -> float:
@@ -84,38 +92,46 @@ def symmetric_price(*, n_rsus: int, cost: float, satisfaction: float, offset: fl
     return 1.0 / y if y > 0.0 else float("inf")
 
 
-def _multiplicative_demand(instance: GameInstance, prices: FloatArray) -> FloatArray:
+def _multiplicative_demand(
+    instance: GameInstance, prices: FloatArray, accuracy: float, rounds: int
+) -> FloatArray:
     """Fixed point of Eqs. (16)-(17), b_ij = A_ij / p_j - E_i within [0, b_max], from below."""
     demand = np.zeros((instance.n_avs, instance.n_rsus))
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(rounds):
         scale = 1.0 + instance.social @ demand + demand @ instance.service
         wanted = instance.satisfaction[:, None] * scale / prices - instance.offset[:, None]
         new = np.clip(wanted, 0.0, instance.bandwidth_max)
-        if np.abs(new - demand).max() <= _CLOSE * instance.bandwidth_max:
+        if np.abs(new - demand).max() <= accuracy * instance.bandwidth_max:
             return new
         demand = new
     return demand
 
 
-def _fixed_point(instance: GameInstance, aggregates: _Aggregates) -> FloatArray:
+def _fixed_point(
+    instance: GameInstance, aggregates: _Aggregates, accuracy: float, rounds: int = _MAX_ROUNDS
+) -> FloatArray:
     """Leaders in turn at their closed-form price, A and E from ``aggregates``, until at rest."""
-    cost = np.maximum(instance.cost.mean(axis=0), 1e-9 * instance.price_max)
-    low = np.maximum(instance.price_min, 1e-9 * instance.price_max)
-    quality = instance.quality
-    prices: FloatArray = np.minimum(2.0 * cost, instance.price_max)
-    for _ in range(_MAX_ROUNDS):
+    # Plain numbers: leaders in turn would pay numpy's overhead for every single one.
+    highest = instance.price_max
+    cost = np.maximum(instance.cost.mean(axis=0), 1e-9 * highest).tolist()
+    low = np.maximum(instance.price_min, 1e-9 * highest).tolist()
+    quality = instance.quality.tolist()
+    prices = [min(2.0 * c, highest) for c in cost]
+    for _ in range(rounds):
         before = prices.copy()
         satisfaction, offset = aggregates(prices)
-        for j in range(instance.n_rsus):
-            attraction = quality / prices
+        attraction = [q / p for q, p in zip(quality, prices, strict=True)]
+        total = sum(attraction)
+        for j, q in enumerate(quality):
             price = uncoupled_price(
-                quality=float(quality[j]),
-                cost=float(cost[j]),
-                others=float(attraction.sum() - attraction[j]),
-                satisfaction=float(satisfaction[j]),
-                offset=float(offset[j]),
+                quality=q,
+                cost=cost[j],
+                others=max(total - attraction[j], 0.0),
+                satisfaction=satisfaction[j],
+                offset=offset[j],
             )
-            prices[j] = min(max(price, low[j]), instance.price_max)
-        if np.abs(prices - before).max() <= _CLOSE * instance.price_max:
+            prices[j] = min(max(price, low[j]), highest)
+            total += q / prices[j] - attraction[j]
+        if max(abs(p - b) for p, b in zip(prices, before, strict=True)) <= accuracy * highest:
             break
-    return prices
+    return np.array(prices)

@@ -235,17 +235,18 @@ def _newton(
     """Newton's next point, within the bounds, where it may be used, and where it surely may.
 
     Where the equilibrium may not be unique, a step must not jump to another one; see
-    :func:`_rising_step`.
+    :func:`_rising_steps`.
     """
     n, v, r = demand.shape
     matrix = batch.jacobian(demand, reply)
     direction = (reply.demand - demand).reshape(n, v * r)
     try:
-        step = np.linalg.solve(matrix, direction[..., None])[..., 0]
+        solved = np.linalg.solve(matrix, direction[..., None])[..., 0]
     except np.linalg.LinAlgError:
         return demand, np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    step = np.asarray(solved, dtype=np.float64)
     floor, cap = _floor(batch.instance), batch.cap
-    allowed: BoolArray = np.isfinite(step).all(axis=1)
+    allowed: BoolArray = np.isfinite(solved).all(axis=1)
     rising = np.zeros(n, dtype=bool)
     if not unique.all():
         slack = 1e-9 * scale
@@ -253,22 +254,23 @@ def _newton(
         rising &= ~reply.multiplier.any(axis=1)
         falling = ~unique & ~rising & (direction <= slack).all(axis=1)
         allowed &= ~falling | (step <= direction + slack).all(axis=1)
-        for k in np.nonzero(rising)[0]:
-            room = cap - demand[k].ravel()
-            step[k] = _rising_step(matrix[k], direction[k], step[k], room, 1e-13 * scale)
-            allowed[k] = True
+        if rising.any():
+            room = cap - demand[rising].reshape(-1, v * r)
+            parts = matrix[rising], direction[rising], step[rising], room
+            step[rising] = _rising_steps(*parts, 1e-13 * scale)
+            allowed |= rising
     target = demand + step.reshape(demand.shape)
     return np.clip(target, floor, cap), allowed, rising
 
 
-def _rising_step(
+def _rising_steps(
     matrix: FloatArray,
     direction: FloatArray,
     step: FloatArray,
     room: FloatArray,
     rounding: float,
 ) -> FloatArray:
-    """A long step up that does not pass over the least equilibrium, for complements.
+    """Long steps up, [n, k], that do not pass over the least equilibrium, for complements.
 
     Replies G are convex in the couplings, so while the spectral radius of G' is below one the
     Newton step cut off at the first bound stays below every equilibrium above. At one or more
@@ -276,15 +278,23 @@ def _rising_step(
     go there along the dominant eigenvector of G'.
     """
     direction = np.maximum(direction, 0.0)
-    if not np.isfinite(step).all() or step.min() < -max(rounding, 1e-6 * np.abs(step).max()):
-        step = direction
-        for _ in range(50):
-            grown = step - matrix @ step + direction * 1e-3
-            step = np.maximum(grown, 0.0) / max(float(np.abs(grown).max()), 1e-300)
-        step = step * float(room.max())
+    least = -np.maximum(rounding, 1e-6 * np.abs(step).max(axis=1))
+    beyond = ~np.isfinite(step).all(axis=1) | (step.min(axis=1) < least)
+    if beyond.any():
+        along = direction[beyond]
+        power = np.eye(matrix.shape[-1]) - matrix[beyond]
+        for _ in range(6):  # up to the 64th
+            power = power @ power
+            power = power / np.maximum(np.abs(power).max(axis=(1, 2), keepdims=True), 1e-300)
+        vector = np.maximum(power @ along[..., None], 0.0)[..., 0]
+        vector = vector / np.maximum(vector.max(axis=1, keepdims=True), 1e-300)
+        # What the eigenvector leaves out rises a little, too.
+        vector = vector + 1e-3 * along / np.maximum(along.max(axis=1, keepdims=True), 1e-300)
+        step = step.copy()
+        step[beyond] = vector * room[beyond].max(axis=1, keepdims=True)
     tight = (step > room) & (step > 0.0)
-    share = float((room[tight] / step[tight]).min()) if tight.any() else 1.0
-    longer: FloatArray = np.maximum(max(share, 0.0) * step, direction)
+    share = np.where(tight, room / np.where(tight, step, 1.0), 1.0).min(axis=1, keepdims=True)
+    longer: FloatArray = np.maximum(np.maximum(share, 0.0) * step, direction)
     return longer
 
 

@@ -138,7 +138,8 @@ def price_grid(
         filled = delta / (instance.bandwidth_max + e) + net
         special = np.concatenate([leaving, filled, special])
     special = special[(special > lowest) & (special < highest)]
-    ends = np.clip(prices[rsu : rsu + 1], lowest, highest)
-    even = np.linspace(lowest, highest, _GRID)
-    ratios = np.geomspace(lowest, highest, _GRID)[1:-1]
+    share = np.arange(1, _GRID - 1) / (_GRID - 1)
+    even = lowest + (highest - lowest) * share
+    ratios = lowest * (highest / lowest) ** share
+    ends = np.array([lowest, highest, min(max(float(prices[rsu]), lowest), highest)])
     return np.unique(np.concatenate([even, ratios, special, ends]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from math import inf
 
 import numpy as np
@@ -78,6 +79,12 @@ class OutOfTimeError(Exception):
     """A search of price intervals took too long."""
 
 
+@lru_cache
+def _whole_numbers(count: int) -> IntArray:
+    """Random ones, whose sums tell regimes apart without keeping them."""
+    return np.random.default_rng(1).integers(1, 2**62, size=count)
+
+
 class _Evaluator:
     """Payoff of leader j at price x, all else as given."""
 
@@ -97,9 +104,7 @@ class _Evaluator:
         if covers(instance) and start == "low":
             self.stack = stack_games([instance])
         self.demand = demand
-        count = instance.n_avs * (instance.n_rsus + 1)
-        # Sums of random whole numbers tell regimes apart without keeping them.
-        self._hash = np.random.default_rng(1).integers(1, 2**62, size=count)
+        self._hash = _whole_numbers(instance.n_avs * (instance.n_rsus + 1))
 
     def __call__(self, rsus: IntArray, points: FloatArray) -> Samples:
         """Values, slopes by the price, and a number for the regime of each point."""

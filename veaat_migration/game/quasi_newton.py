@@ -26,7 +26,7 @@ from veaat_migration.game.stack import GameStack
 from veaat_migration.game.totals import Totals, diagonal, exact_totals
 
 _MAX_STEPS = 40
-_MAX_RATIO = 1.5
+_MAX_RATIO = 3.0
 """Prices change by at most this factor in a step."""
 _START_STEPS = 5
 _NEAR = 0.3
@@ -42,6 +42,8 @@ _CLOSE, _CLOSE_HASTY = 1e-6, 1e-4
 """Relative move from which one more step leads to the last digits."""
 _CLOSE_LARGE = 1e-5
 """For large games, whose slopes are approximate; payoffs then differ by about its square."""
+_MEET = 0.1
+"""A smooth move that ends this much nearer to a known equilibrium than it began leads there."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Found:
     """[n]"""
     iterations: Array
     """[n]"""
+    met: Array
+    """Whether the case was given up because it was on its way to a known equilibrium, [n]"""
 
 
 def local_prices(
@@ -64,6 +68,7 @@ def local_prices(
     *,
     hasty: bool = False,
     free_at_cap: bool = False,
+    known: Array | None = None,
     answer: Callable[[Array], Array] | None = None,
     deadline: float = inf,
 ) -> Found:
@@ -77,6 +82,8 @@ def local_prices(
         prices: where to start.
         hasty: stop at smooth equilibria with prices right to about eight digits.
         free_at_cap: see above.
+        known: smooth equilibria of the one game of all cases, [m, R]; cases on the way to one of
+            them or to one that another case has reached are given up. None: follow all cases.
         answer: the AVs' equilibrium [n, V, R] at prices [n, R], where it is not unique; without it
             whichever equilibrium is nearest to the one before.
         deadline: time [s of time.perf_counter] after which no further step is taken.
@@ -90,6 +97,7 @@ def local_prices(
     b = 0.0 * (p[:, None, :] + stack.offset)
     result, demand = p + 0.0, b + 0.0
     converged, iterations = p[:, 0] < 0.0, count(prices, n) * 0 + _MAX_STEPS
+    met = converged & False
     precision, margin = _LEAST_PRECISION, AT_CAP
     for step in range(1, _MAX_STEPS + 1):
         cases = Cases(now, p)
@@ -108,13 +116,21 @@ def local_prices(
         limit = _CLOSE_LARGE if stack.large else _CLOSE
         if hasty:
             limit = xp.where(pinned, limit, _CLOSE_HASTY + 0.0 * size)
-        done = size <= limit
+        # The first move rests on a rough answer of the AVs.
+        done = (size <= limit) & (step > 1)
         if bool(done.any()):
             end = todo[done]
             last = Cases(now.take(done), p[done])
             result[end], converged[end], iterations[end] = p[done], True, step
             demand[end] = equilibria(last, b[done])[0] if answer is None else answer(p[done])
-            keep = ~done
+        gone = done
+        if known is not None:
+            known = xp.concatenate([known, p[done & ~pinned]])
+            near = ~done & ~pinned & (size < _NEAR) & (_distance(p, known) < _MEET * size)
+            met[todo[near]], iterations[todo[near]] = True, step
+            gone = done | near
+        if bool(gone.any()):
+            keep = ~gone
             todo, now, p, b = todo[keep], now.take(keep), p[keep], b[keep]
             if not len(todo):
                 break
@@ -123,7 +139,15 @@ def local_prices(
         if time.perf_counter() > deadline:
             iterations[todo] = step
             break
-    return Found(result, demand, converged, iterations)
+    return Found(result, demand, converged, iterations, met)
+
+
+def _distance(prices: Array, known: Array) -> Array:
+    """Relative distance of prices [n, R] from the nearest of the ``known`` [m, R], [n]."""
+    xp = functions(prices)
+    if not len(known):
+        return xp.full_like(prices[:, 0], inf)
+    return xp.amin(xp.amax(abs(prices[:, None] / known - 1.0), -1), -1)
 
 
 def uncoupled_start(stack: GameStack) -> Array:

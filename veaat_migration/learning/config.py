@@ -6,16 +6,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from veaat_migration.learning.algorithms import ALGORITHMS
+from veaat_migration.learning.pruning import METHODS
 from veaat_migration.scenario.errors import ScenarioError
 from veaat_migration.scenario.faults import faults_of_models
 from veaat_migration.scenario.parts import Part, Positive, inconsistent
 from veaat_migration.scenario.text import read_file
 
-Algorithm = Literal["tiny_ma_iei_ppo", "mappo", "maa2c", "maa3c", "greedy", "random"]
+if TYPE_CHECKING:
+    Algorithm = str
+    PruningMethod = str
+else:  # what is registered may be asked for
+    Algorithm = Literal[tuple(ALGORITHMS)]
+    PruningMethod = Literal[tuple(METHODS)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Width = Annotated[int, Field(ge=4)]
 Count = Annotated[int, Field(ge=1)]
@@ -83,7 +90,9 @@ class UpdatePart(Part):
         description="what an AV compares its reward with: what it would have earned without its "
         "exploration, which it can reckon, or V; quiet needs gamma = 0 and no capacity",
     )
-    workers: Count = Field(default=1, description="asynchronous workers (maa3c)")
+    workers: Count = Field(
+        default=8, description="asynchronous workers (maa3c); must divide the games"
+    )
 
 
 class ExplorationPart(Part):
@@ -159,9 +168,7 @@ class IncentivePart(Part):
 class PruningPart(Part):
     """Pruning of the actors (Eqs. 35-47) or another way to the same sparsity."""
 
-    method: Literal["adaptive", "none", "ssl", "l1", "pops", "dropout"] = Field(
-        default="adaptive", description="who decides which neurons go"
-    )
+    method: PruningMethod = Field(default="adaptive", description="who decides which neurons go")
     sparsity: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.85, description="p_f, share of every actor's hidden neurons that are removed"
     )
@@ -174,7 +181,10 @@ class PruningPart(Part):
     window: Count = Field(default=20, description="w of Eq. (36), iterations")
     decay: Annotated[float, Field(gt=0, le=1)] = Field(default=0.9, description="gamma_n, Eq. (36)")
     regulariser: Annotated[float, Field(ge=0)] = Field(
-        default=1e-3, description="lambda of Eq. (45), 0: off"
+        default=1e-3, description="lambda of Eq. (45) and of the lassos (ssl, l1), 0: off"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1, description="share of neurons that sit out an iteration (dropout)"
     )
     rule: Literal["per_layer", "cumulative", "literal"] = Field(
         default="per_layer", description="reading of Eq. (37)"
@@ -212,6 +222,14 @@ class TrainingConfig(Part):
     stages: StagesPart = Field(default_factory=StagesPart)
     incentive: IncentivePart = Field(default_factory=IncentivePart)
     pruning: PruningPart = Field(default_factory=PruningPart)
+
+    @model_validator(mode="after")
+    def _equal_shares(self) -> TrainingConfig:
+        games, workers = self.environment.games, self.update.workers
+        if self.algorithm == "maa3c" and games % workers:
+            problem = f"environment.games: must be a multiple of update.workers ({workers})"
+            raise inconsistent([f"{problem}, got {games}"])
+        return self
 
     @model_validator(mode="after")
     def _leaders_learn(self) -> TrainingConfig:

@@ -13,10 +13,9 @@ from veaat_migration.game.equilibrium import Solution, solve
 from veaat_migration.game.exploitability import exploitability, leader_gains
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
-from veaat_migration.learning.actors import Actors
+from veaat_migration.learning.algorithms.interface import Algorithm, JointPolicy
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.game import BatchedGame
-from veaat_migration.learning.learner import Learner
 
 SETTLING = 30
 """Rounds that policies play before they are judged: their histories are their own by then."""
@@ -69,7 +68,7 @@ class Report:
 class Stage:
     """A quiet copy of a run's games in which policies are tried without exploration."""
 
-    def __init__(self, learner: Learner, *, games: int = 1) -> None:
+    def __init__(self, learner: Algorithm, *, games: int = 1) -> None:
         config = learner.config.environment
         self.environment = Environment(
             BatchedGame(learner.instance, device=learner.device),
@@ -84,12 +83,12 @@ class Stage:
 
     @torch.no_grad()
     def settle(
-        self, actors: Actors, change: Callable[[torch.Tensor], None] | None = None
+        self, policy: JointPolicy, change: Callable[[torch.Tensor], None] | None = None
     ) -> tuple[FloatArray, FloatArray, float]:
         """Play from a random history until it is forgotten.
 
         Args:
-            actors: who plays.
+            policy: who plays.
             change: alters the prices' shares [R, G] in place, as a deviating leader would.
 
         Returns:
@@ -97,25 +96,23 @@ class Stage:
         """
         environment = self.environment
         environment.reset()
-        games = environment.games
         restless = 0.0
         for _ in range(SETTLING):
             environment.begin()
-            shares = actors(environment.leaders_see(0), actors.leaders)[:, 0].sigmoid()
+            shares = policy.prices(environment.leaders_see(0))
             if change is not None:
                 change(shares)
             record = environment.post_prices(0, shares)
-            demands = actors(record, actors.followers).sigmoid()
-            environment.post_demands(0, demands.reshape(-1, games))
+            environment.post_demands(0, policy.demands(record))
             last, now = environment.played.unbind(0)
             restless = float((now - last).abs().max()) / 2.0
         prices, demand = environment.outcome()
         return prices[1].double().cpu().numpy(), demand[1].double().cpu().numpy(), restless
 
 
-def learned_play(learner: Learner) -> Play:
+def learned_play(learner: Algorithm) -> Play:
     """What the deployable actors of a run do."""
-    prices, demand, restless = Stage(learner).settle(learner.average)
+    prices, demand, restless = Stage(learner).settle(learner.policy)
     p, b = prices[0], demand[0]
     instance = learner.instance
     return Play(
@@ -145,7 +142,7 @@ def judge(instance: GameInstance, play: Play, equilibrium: Solution | None) -> R
     )
 
 
-def gains_against_learned_answers(learner: Learner, play: Play) -> FloatArray:
+def gains_against_learned_answers(learner: Algorithm, play: Play) -> FloatArray:
     """What each leader could gain if the learned AVs, not exact ones, answered it; relative, [R].
 
     The other leaders' prices stay where they are.
@@ -161,7 +158,7 @@ def gains_against_learned_answers(learner: Learner, play: Play) -> FloatArray:
             shares.copy_(others[:, None].expand_as(shares))
             shares[j] = grid
 
-        prices, demand, _ = stage.settle(learner.average, deviate)
+        prices, demand, _ = stage.settle(learner.policy, deviate)
         best = leader_utilities(learner.instance, prices, demand)[:, j].max()
         own = play.leader_utilities[j]
         gains[j] = max(best - own, 0.0) / abs(own)

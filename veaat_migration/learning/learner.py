@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,39 +15,19 @@ from torch import Tensor
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.actors import Actors, seen_entries
 from veaat_migration.learning.advantage import advantages
+from veaat_migration.learning.algorithms.interface import ActorPolicy
 from veaat_migration.learning.annealing import Annealing
+from veaat_migration.learning.build import make_environment
 from veaat_migration.learning.config import TrainingConfig
-from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.exploration_bonus import ExplorationBonus
-from veaat_migration.learning.game import BatchedGame
-from veaat_migration.learning.pruning.pruner import Pruner
+from veaat_migration.learning.progress import Progress
+from veaat_migration.learning.pruning import create_pruner
 from veaat_migration.learning.rollout import Rollout, collect
 from veaat_migration.learning.running import RunningScale
 from veaat_migration.learning.stacked import StackedMLP
+from veaat_migration.learning.state import learner_state, load_learner_state
 from veaat_migration.learning.stopwatch import Stopwatch
 from veaat_migration.learning.update import Batch, UpdateSettings, normalised, update
-from veaat_migration.policy.observation import ObservationLayout
-
-RATES = (4.0, 10.0)
-"""Rates of arrival and service [1/s] for games that state none."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What an iteration did."""
-
-    iteration: int
-    """Iterations done."""
-    steps: int
-    """Environment steps done: rounds times games."""
-    rewards: list[float]
-    """Mean utility of every agent while exploring [money], [R + V]."""
-    surprise: list[float]
-    """Mean r_int of every agent (Eq. 30) [nats], [R + V]."""
-    sparsity: list[float]
-    """Share of each actor's hidden neurons that are gone, [R + V]."""
-    widths: list[int]
-    """Hidden widths as they are computed."""
 
 
 class Learner:
@@ -76,26 +55,10 @@ class Learner:
         self.device = torch.device(device)
         # All random numbers come from the CPU: the same seed gives the same draws on any device.
         self.generator = torch.Generator().manual_seed(seed)
-        env = config.environment
-        self.layout = ObservationLayout(
-            instance.n_avs, instance.n_rsus, env.history, env.observe_current_price
+        self.environment, self.rates = make_environment(
+            instance, config, rates=rates, device=self.device, generator=self.generator
         )
-        if rates is None:
-            rates = (
-                torch.full((instance.n_rsus,), RATES[0]),
-                torch.full((instance.n_rsus,), RATES[1]),
-            )
-        self.rates = rates
-        self.environment = Environment(
-            BatchedGame(instance, device=self.device),
-            self.layout,
-            games=env.games,
-            rounds=env.rounds,
-            episode=env.episode,
-            rates=rates,
-            prices=env.price_scale,
-            generator=self.generator,
-        )
+        self.layout = self.environment.layout
         self._build_networks()
         self._quiet = (
             config.update.follower_baseline == "quiet"
@@ -105,7 +68,7 @@ class Learner:
         self.annealing = Annealing(config.iterations, config.exploration)
         self.reward_scale = RunningScale(self.actors.agents, device=self.device)
         self.bonus = ExplorationBonus(self) if config.incentive.weight > 0.0 else None
-        self.pruner: Pruner = Pruner.create(self)
+        self.pruner = create_pruner(self)
         self.stopwatch = Stopwatch()
         self.iteration = 0
         self.steps = 0
@@ -113,7 +76,7 @@ class Learner:
     def _build_networks(self) -> None:
         config, layout = self.config, self.layout
         net = config.network
-        self.actors = Actors(
+        self.actors: Actors = Actors(
             layout,
             net.hidden,
             activation=net.activation,
@@ -128,7 +91,7 @@ class Learner:
             seen[:] = 1.0
             for j in range(layout.n_rsus):
                 seen[j, layout.record_size - layout.n_rsus + j] = 0.0
-        self.critics = StackedMLP(
+        self.critics: StackedMLP = StackedMLP(
             self.actors.agents,
             [layout.record_size, *net.hidden, 1],
             activation=net.activation,
@@ -139,6 +102,21 @@ class Learner:
         rate = config.update.learning_rate
         self.actor_optimizer = torch.optim.Adam(learned, lr=rate, fused=True)
         self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), lr=rate, fused=True)
+
+    @property
+    def policy(self) -> ActorPolicy:
+        """What would be deployed now."""
+        return ActorPolicy(self.average)
+
+    @property
+    def players(self) -> Actors:
+        """Whose actions are played."""
+        return self.actors
+
+    @property
+    def valuers(self) -> StackedMLP:
+        """Whose state values are the baseline of advantages."""
+        return self.critics
 
     @property
     def followers_only(self) -> bool:
@@ -161,6 +139,7 @@ class Learner:
     def iterate(self) -> Progress:
         """Play one rollout and learn from it."""
         self._anneal()
+        self.pruner.before_iteration(self.iteration)
         update_part, watch = self.config.update, self.stopwatch
         warm = self.followers_only
         games = self.environment.games
@@ -170,7 +149,7 @@ class Learner:
         with watch("environment and actors"):
             rollout = collect(
                 self.environment,
-                self.actors,
+                self.players,
                 drawn_prices=drawn,
                 nearby_prices=nearby,
                 nearby=stages.nearby,
@@ -215,6 +194,27 @@ class Learner:
             kept += width if mask is None else mask.sum((1, 2)).cpu()
         return 1.0 - kept / sum(self.config.network.hidden)
 
+    @property
+    def widths(self) -> list[int]:
+        """Hidden widths as they are computed."""
+        widths: list[int] = self.average.widths[1:-1]
+        return widths
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps besides the counters."""
+        return learner_state(self)
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
+        load_learner_state(self, state)
+
+    def extra_state(self) -> dict[str, Tensor]:
+        """What a kind of learner keeps in a checkpoint besides."""
+        return {}
+
+    def load_extra(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`extra_state` kept, after all else has been loaded."""
+
     def _anneal(self) -> None:
         rate = self.annealing.learning_rate(self.iteration, self.config.update)
         for optimizer in (self.actor_optimizer, self.critic_optimizer):
@@ -233,7 +233,7 @@ class Learner:
         part = self.config.update
         agents, rounds, games = rewards.shape
         n_leaders = self.layout.n_rsus
-        values = self.critics(rollout.records.flatten(1))[:, 0].view(agents, rounds + 1, games)
+        values = self.valuers(rollout.records.flatten(1))[:, 0].view(agents, rounds + 1, games)
         advantage = advantages(
             rewards,
             values,
@@ -261,25 +261,29 @@ class Learner:
         )
 
     def _update(self, batch: Batch, agents: slice) -> None:
-        part = self.config.update
-        settings = UpdateSettings(
-            epochs=part.epochs,
-            minibatches=part.minibatches,
-            clip=part.clip,
-            value_weight=part.value_weight,
-            max_gradient=part.max_gradient,
-        )
+        if self.pruner.learn(self.iteration, batch):
+            return
         learned = self.config.exploration.std == "learned"
         update(
             batch,
             self.actors,
             self.critics,
             (self.actor_optimizer, self.critic_optimizer),
-            settings,
+            self._settings(),
             agents=agents,
             entropy_weight=self.annealing.entropy_weight(self.iteration) if learned else 0.0,
             penalty=self.pruner.penalty(self.iteration),
             generator=self.generator,
+        )
+
+    def _settings(self) -> UpdateSettings:
+        part = self.config.update
+        return UpdateSettings(
+            epochs=part.epochs,
+            minibatches=part.minibatches,
+            clip=part.clip,
+            value_weight=part.value_weight,
+            max_gradient=part.max_gradient,
         )
 
     @torch.no_grad()

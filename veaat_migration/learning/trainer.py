@@ -30,15 +30,19 @@ import torch
 from veaat_migration.errors import VeaatError
 from veaat_migration.game.equilibrium import Solution
 from veaat_migration.game.instance import GameInstance
-from veaat_migration.learning import checkpoint
+from veaat_migration.learning import algorithms, checkpoint
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.evaluation import Report, judge, learned_play, reference
-from veaat_migration.learning.learner import Learner, Progress
+from veaat_migration.learning.export import export_policies
+from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.logs import RunLog
+from veaat_migration.learning.progress import Progress
+from veaat_migration.policy.policy_files import write_bundle
 from veaat_migration.scenario.instance_file import instance_to_mapping
 
 CHECKPOINT = "checkpoint.safetensors"
 RESULT = "result.json"
+POLICIES = "policies"
 CHECKPOINT_PERIOD = 10.0
 """Seconds between checkpoints: what a killed run has to do again at most."""
 EVALUATION_PERIOD = 5
@@ -90,7 +94,7 @@ class TrainerStatus:
 
 
 class Trainer:
-    """Drives one :class:`Learner` and keeps its files."""
+    """Drives one algorithm and keeps its files."""
 
     def __init__(
         self,
@@ -121,7 +125,7 @@ class Trainer:
             TrainingError: the checkpoint is of another run, or the folder cannot be written.
         """
         self.config, self.instance, self.folder = config, instance, folder
-        self.learner = Learner(instance, config, seed=seed, rates=rates, device=device)
+        self.learner = algorithms.create(instance, config, seed=seed, rates=rates, device=device)
         self._tensorboard = tensorboard
         if folder is not None:
             _make(folder)
@@ -299,6 +303,8 @@ class Trainer:
         if self.folder is None:
             return
         result = result_mapping(self.status(), self)
+        if isinstance(self.learner, Learner):
+            write_bundle(export_policies(self.learner), self.folder / POLICIES)
         path = self.folder / RESULT
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -320,7 +326,7 @@ def result_mapping(status: TrainerStatus, trainer: Trainer) -> dict[str, Any]:
             part: round(seconds, 3) for part, seconds in learner.stopwatch.seconds.items()
         },
         "sparsity": learner.sparsity().tolist(),
-        "widths": learner.average.widths,
+        "widths": learner.widths,
         "report": None if status.report is None else status.report.to_mapping(),
     }
 

@@ -58,14 +58,16 @@ class Scale:
         return shift
 
     def value(self, share: Array) -> Array:
-        """The value at a share of the interval; both [..., n]."""
+        """The value at a share of the interval; both [..., n]. A number serves every action."""
+        share = _array(share)
         low, high, shift = self._constants(share)
         if self.kind == "linear":
             return low + (high - low) * share
         return (low + shift) * ((high + shift) / (low + shift)) ** share - shift
 
     def share(self, value: Array) -> Array:
-        """The share at which a value lies, not clipped; both [..., n]."""
+        """The share at which a value lies, not clipped; both [..., n]. A number serves for all."""
+        value = _array(value)
         low, high, shift = self._constants(value)
         if self.kind == "linear":
             return (value - low) / (high - low)
@@ -83,3 +85,8 @@ class Scale:
             functions(like).as_tensor(x, dtype=like.dtype, device=like.device) for x in constants
         )
         return first, second, third
+
+
+def _array(numbers: Array) -> Array:
+    """Plain numbers as an array, which must not wake torch; arrays and tensors as they are."""
+    return np.asarray(numbers) if isinstance(numbers, float | int | np.generic) else numbers

@@ -15,6 +15,29 @@ def set_masks(network: StackedMLP, kept: list[Tensor]) -> None:
     network.masks = [None if bool(mask.all()) else mask[..., None].clone() for mask in kept]
 
 
+@torch.no_grad()
+def clear(network: StackedMLP, optimizer: torch.optim.Optimizer | None) -> None:
+    """Set all weights of masked neurons, and their moments, to 0; outputs stay the same.
+
+    A neuron that is still stored then counts for no norm and no importance, as if it were cut:
+    otherwise left-over moments would go on to move weights that have no gradient any more.
+    """
+    for layer, mask in enumerate(network.masks):
+        if mask is None:
+            continue
+        outgoing = mask.transpose(1, 2)
+        for parameter, factor in (
+            (network.weights[layer], mask),
+            (network.biases[layer], mask),
+            (network.weights[layer + 1], outgoing),
+        ):
+            parameter.mul_(factor)
+            if optimizer is not None:
+                for value in optimizer.state.get(parameter, {}).values():
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                        value.mul_(factor)
+
+
 def survivors(mask: Tensor) -> Tensor:
     """Neurons that stay when all agents keep as many as the one that keeps most, [A, new width].
 

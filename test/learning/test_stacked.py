@@ -1,0 +1,135 @@
+"""Stacked perceptrons compute and differentiate what separate networks of torch would."""
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+
+from veaat_migration.learning.stacked import ACTIVATIONS, StackedMLP
+
+
+def network(
+    activation: str = "tanh",
+    *,
+    agents: int = 3,
+    widths: tuple[int, ...] = (5, 7, 6, 2),
+    masked: bool = False,
+    seen: Tensor | None = None,
+) -> StackedMLP:
+    generator = torch.Generator().manual_seed(4)
+    net = StackedMLP(agents, widths, activation=activation, seen=seen, generator=generator)
+    with torch.no_grad():
+        for bias in net.biases:
+            bias.normal_(generator=generator)
+    if masked:
+        net.masks = [
+            (torch.rand(agents, width, 1, generator=generator) > 0.4).float()
+            for width in widths[1:-1]
+        ]
+    return net
+
+
+def double(net: StackedMLP) -> StackedMLP:
+    net.double()
+    net.masks = [None if mask is None else mask.double() for mask in net.masks]
+    return net
+
+
+def one_agent(net: StackedMLP, agent: int, x: Tensor) -> Tensor:
+    """The same network from torch's own operations, sample by row."""
+    f = torch.tanh if net.activation == "tanh" else torch.relu
+    h = x.T
+    last = len(net.weights) - 1
+    for layer, (weight, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
+        h = torch.nn.functional.linear(h, weight[agent], bias[agent, :, 0])
+        if layer < last:
+            h = f(h)
+            mask = net.masks[layer]
+            if mask is not None:
+                h = h * mask[agent, :, 0]
+    return h.T
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_each_agent_computes_what_a_network_of_torch_would(
+    activation: str, masked: bool, shared: bool
+) -> None:
+    net = network(activation, masked=masked)
+    x = torch.randn(5, 9) if shared else torch.randn(3, 5, 9)
+    for agent in range(3):
+        own = x if shared else x[agent]
+        torch.testing.assert_close(net(x)[agent], one_agent(net, agent, own), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_gradients_agree_with_differences(activation: str, masked: bool, shared: bool) -> None:
+    net = double(network(activation, agents=2, widths=(3, 4, 5, 2), masked=masked))
+    shape = (3, 4) if shared else (2, 3, 4)
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True)
+    parameters = [p for pair in zip(net.weights, net.biases, strict=True) for p in pair]
+
+    def outputs(x: Tensor, *values: Tensor) -> Tensor:
+        names = [f"{kind}.{i}" for i in range(3) for kind in ("weights", "biases")]
+        return torch.func.functional_call(net, dict(zip(names, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(outputs, (x, *parameters))
+
+
+def test_masked_neurons_have_no_gradient() -> None:
+    net = network(masked=True)
+    net(torch.randn(5, 30)).square().sum().backward()
+    for layer, mask in enumerate(net.masks):
+        assert mask is not None
+        gone = mask[..., 0] == 0.0
+        assert bool(gone.any())
+        incoming, outgoing = net.weights[layer].grad, net.weights[layer + 1].grad
+        assert incoming is not None
+        assert outgoing is not None
+        assert float(incoming[gone].abs().max()) == 0.0
+        assert float(outgoing.transpose(1, 2)[gone].abs().max()) == 0.0
+        assert float(incoming[~gone].abs().max()) > 0.0
+
+
+def test_a_slice_of_the_agents_computes_the_same_and_leaves_the_others_alone() -> None:
+    net = network(masked=True)
+    x = torch.randn(5, 9)
+    part = net(x, slice(1, 3))
+    torch.testing.assert_close(part, net(x)[1:3])
+    part.sum().backward()
+    for parameter in net.parameters():
+        assert parameter.grad is not None
+        assert float(parameter.grad[0].abs().max()) == 0.0
+
+
+def test_hidden_outputs_lead_to_the_output() -> None:
+    net = network(masked=True)
+    x = torch.randn(5, 9)
+    last = net.hidden_outputs(x)[-1]
+    torch.testing.assert_close(torch.baddbmm(net.biases[-1], net.weights[-1], last), net(x))
+
+
+def test_blind_networks_stay_blind_while_they_learn() -> None:
+    seen = torch.tensor([[1.0, 1, 1, 0, 0], [0, 1, 1, 1, 1], [1, 1, 1, 1, 1]])
+    net = network(seen=seen)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
+    for _ in range(5):
+        optimizer.zero_grad()
+        net(torch.randn(5, 20)).square().sum().backward()
+        net.blind_gradient()
+        optimizer.step()
+    x = torch.randn(5, 9)
+    for agent, entry in itertools.product(range(3), range(5)):
+        moved = x.clone()
+        moved[entry] += 1.0
+        with torch.no_grad():
+            change = float((net(moved)[agent] - net(x)[agent]).abs().max())
+        if seen[agent, entry]:
+            assert change > 1e-3
+        else:
+            assert change == 0.0

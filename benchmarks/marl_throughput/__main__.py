@@ -216,6 +216,7 @@ def main() -> int:
         content = {
             "workload": {**dataclasses.asdict(workload), "samples": None},
             "entrants": figures,
+            "laps": {name: [run["laps"] for run in runs] for name, runs in results.items()},
             "failures": failures,
         }
         options.json.write_text(json.dumps(content, indent=2), encoding="utf-8")

@@ -44,7 +44,10 @@ def stage(algorithm: Algorithm, games: int = 3, rounds: int = 6) -> Environment:
         games=games,
         rounds=rounds,
         episode=rounds,
-        rates=algorithm.rates,
+        rates=(
+            torch.from_numpy(algorithm.surroundings.arrival_rate),
+            torch.from_numpy(algorithm.surroundings.service_rate),
+        ),
         generator=torch.Generator().manual_seed(1),
     )
 

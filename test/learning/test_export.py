@@ -14,6 +14,7 @@ from veaat_migration.learning.config import TrainingConfig  # noqa: E402
 from veaat_migration.learning.export import export_policies  # noqa: E402
 from veaat_migration.learning.learner import Learner  # noqa: E402
 from veaat_migration.learning.pruning.shrink import set_masks, shrink  # noqa: E402
+from veaat_migration.learning.surroundings import Surroundings  # noqa: E402
 from veaat_migration.policy.artifact import PolicyArtifact  # noqa: E402
 from veaat_migration.policy.policy_files import read_bundle, write_bundle  # noqa: E402
 from veaat_migration.policy.runtime import NumpyActor  # noqa: E402
@@ -32,8 +33,8 @@ def make_learner(**network: object) -> Learner:
     )
     network = {"hidden": [64, 64], **network}
     config = TrainingConfig.model_validate({"game": "base.yaml", "network": network})
-    rates = torch.tensor([4.0, 5.0]), torch.tensor([10.0, 11.0])
-    learner = Learner(instance, config, seed=1, rates=rates)
+    around = Surroundings(np.array([4.0, 5.0]), np.array([10.0, 11.0]))
+    learner = Learner(instance, config, seed=1, surroundings=around)
     with torch.no_grad():
         for weight, bias in zip(learner.average.weights, learner.average.biases, strict=True):
             weight.mul_(3.0)

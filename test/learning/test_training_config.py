@@ -16,8 +16,8 @@ def test_shipped_files_load_with_their_games(file: Path) -> None:
     config = load_config(file)
     game = load_training_game(config, file)
     assert game.instance.n_avs >= 1
-    assert game.rates is not None
-    assert [len(rate) for rate in game.rates] == [game.instance.n_rsus] * 2
+    rates = game.surroundings.arrival_rate, game.surroundings.service_rate
+    assert [len(rate) for rate in rates] == [game.instance.n_rsus] * 2
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,13 @@ def test_the_digest_follows_the_content() -> None:
     assert one.digest() == same.digest() != other.digest()
 
 
-def test_a_plain_instance_has_no_rates(tmp_path: Path) -> None:
+def test_a_plain_instance_has_the_usual_rates(tmp_path: Path) -> None:
     (tmp_path / "game.json").write_text(
         '{"delta": [20], "E": [1], "q": [1], "c": [2], "p_max": 30, "b_max": 10}'
     )
     config = parse_config({"game": "game.json"}, "x")
     game = load_training_game(config, tmp_path / "train.yaml")
-    assert game.rates is None
+    assert game.surroundings.arrival_rate.tolist() == [4.0]
+    assert game.surroundings.service_rate.tolist() == [10.0]
     with pytest.raises(ScenarioError, match=r"nothing\.yaml"):
         load_training_game(parse_config({"game": "nothing.yaml"}, "x"), tmp_path / "train.yaml")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
 Array = Any
 """A numpy array or a torch tensor."""
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether this is a torch tensor; does not import torch to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def functions(array: Array) -> Any:

@@ -1,17 +1,20 @@
 """Delay of one twin migration (Section III-B): Rayleigh channel, M/M/1 queue, re-instantiation.
 
-All functions work element by element on numpy arrays that broadcast. Units: distance [m],
-bandwidth [MHz], data [Mbit], rate [Mbit/s], compute [GHz], cycles [Gcycles], delay [s].
+All functions work element by element on numpy arrays that broadcast; those from
+:func:`spectral_efficiency` on also on torch tensors. Units: distance [m], bandwidth [MHz],
+data [Mbit], rate [Mbit/s], compute [GHz], cycles [Gcycles], delay [s].
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.game.arrays import Array, functions, is_tensor
 from veaat_migration.game.instance import InstanceError
 
 FloatArray = npt.NDArray[np.float64]
@@ -62,25 +65,25 @@ def signal_to_noise(gain: Any, channel: Channel) -> FloatArray:
     return np.asarray(ratio * np.asarray(gain, dtype=np.float64))
 
 
-def spectral_efficiency(snr: Any) -> FloatArray:
+def spectral_efficiency(snr: Any) -> Array:
     """log2(1 + SNR) [bit/s/Hz] of a linear SNR."""
-    return np.asarray(np.log1p(_non_negative("SNR", snr)) / np.log(2.0))
+    ratio = _non_negative("SNR", snr)
+    return functions(ratio).log1p(ratio) / math.log(2.0)
 
 
-def data_rate(bandwidth: Any, efficiency: Any) -> FloatArray:
+def data_rate(bandwidth: Any, efficiency: Any) -> Array:
     """r_ij = b_ij log2(1 + SNR_ij) [Mbit/s] of a bandwidth [MHz]."""
-    b = _non_negative("bandwidth", bandwidth)
-    return np.asarray(b * np.asarray(efficiency, dtype=np.float64))
+    return _non_negative("bandwidth", bandwidth) * _numbers(efficiency)
 
 
-def transmission_delay(data: Any, rate: Any) -> FloatArray:
+def transmission_delay(data: Any, rate: Any) -> Array:
     """D_i / r_ij [s] of data [Mbit] at a rate [Mbit/s]; infinite at rate 0, 0 for no data."""
-    d, r = np.broadcast_arrays(_non_negative("data", data), _non_negative("rate", rate))
+    d, r = _non_negative("data", data), _non_negative("rate", rate)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(np.where(d == 0.0, 0.0, d / r))
+        return functions(d).where(d == 0.0, 0.0, d / r)
 
 
-def queueing_delay(arrival_rate: Any, service_rate: Any) -> FloatArray:
+def queueing_delay(arrival_rate: Any, service_rate: Any) -> Array:
     """Mean wait of an M/M/1 queue, lambda / (mu (mu - lambda)) [s]; rates [1/s].
 
     Raises:
@@ -88,13 +91,13 @@ def queueing_delay(arrival_rate: Any, service_rate: Any) -> FloatArray:
     """
     arrivals = _non_negative("arrival_rate", arrival_rate)
     service = _positive("service_rate", service_rate)
-    unstable = np.broadcast_to(arrivals >= service, np.broadcast(arrivals, service).shape)
-    if np.any(unstable):
-        a, s = (np.broadcast_to(x, unstable.shape)[unstable][0] for x in (arrivals, service))
+    unstable = arrivals >= service
+    if unstable.any():
+        a, s = (float((x + 0.0 * unstable)[unstable].ravel()[0]) for x in (arrivals, service))
         raise InstanceError(
             f"arrival_rate: must be < service_rate ({s:g} /s) for a stable queue, got {a:g} /s"
         )
-    return np.asarray(arrivals / (service * (service - arrivals)))
+    return arrivals / (service * (service - arrivals))
 
 
 def reinstantiation_delay(cycles: Any, compute: Any) -> FloatArray:
@@ -102,46 +105,54 @@ def reinstantiation_delay(cycles: Any, compute: Any) -> FloatArray:
     return np.asarray(_non_negative("cycles", cycles) / _positive("compute", compute))
 
 
-def migration_delay(data: Any, bandwidth: Any, efficiency: Any, base_delay: Any) -> FloatArray:
-    """T_ij = D_i / (b_ij s_ij) + T0_ij [s], shape [V, R].
+def migration_delay(data: Any, bandwidth: Any, efficiency: Any, base_delay: Any) -> Array:
+    """T_ij = D_i / (b_ij s_ij) + T0_ij [s], shape [..., V, R].
 
     Args:
-        data: D_i [Mbit], shape [V].
-        bandwidth: b_ij [MHz], shape [V, R] or a scalar.
-        efficiency: s_ij [bit/s/Hz], shape [V, R].
-        base_delay: T0_ij, queueing plus re-instantiation delay [s], shape [V, R].
+        data: D_i [Mbit], shape [..., V].
+        bandwidth: b_ij [MHz], shape [..., V, R] or a scalar.
+        efficiency: s_ij [bit/s/Hz], shape [..., V, R].
+        base_delay: T0_ij, queueing plus re-instantiation delay [s], shape [..., V, R].
 
     Returns:
         Infinite where no bandwidth is bought.
     """
-    column = np.asarray(data, dtype=np.float64)[:, None]
+    column = _numbers(data)[..., :, None]
     return transmission_delay(column, data_rate(bandwidth, efficiency)) + _non_negative(
         "base_delay", base_delay
     )
 
 
-def expected_delay(matching_probability: Any, delay: Any) -> FloatArray:
-    """sum_j theta_j T_ij [s] (left side of Eq. 11), shape [V]; theta [R], T [V, R]."""
-    theta = _non_negative("matching_probability", matching_probability)
-    t = np.asarray(delay, dtype=np.float64)
+def expected_delay(matching_probability: Any, delay: Any) -> Array:
+    """sum_j theta_j T_ij [s] (left side of Eq. 11), shape [..., V].
+
+    Args:
+        matching_probability: theta_j, shape [..., R].
+        delay: T_ij [s], shape [..., V, R].
+    """
+    theta = _non_negative("matching_probability", matching_probability)[..., None, :]
     # An RSU that is never chosen (theta = 0) costs no time, even at infinite delay.
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(theta > 0.0, theta * t, 0.0).sum(axis=-1))
+        return functions(theta).where(theta > 0.0, theta * _numbers(delay), 0.0).sum(-1)
 
 
-def _non_negative(name: str, value: Any) -> FloatArray:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.all(array >= 0.0):
+def _numbers(value: Any) -> Array:
+    return value if is_tensor(value) else np.asarray(value, dtype=np.float64)
+
+
+def _non_negative(name: str, value: Any) -> Array:
+    array = _numbers(value)
+    if not (array >= 0.0).all():
         raise InstanceError(f"{name}: must be >= 0, got {_worst(array)}")
     return array
 
 
-def _positive(name: str, value: Any) -> FloatArray:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.all(array > 0.0):
+def _positive(name: str, value: Any) -> Array:
+    array = _numbers(value)
+    if not (array > 0.0).all():
         raise InstanceError(f"{name}: must be > 0, got {_worst(array)}")
     return array
 
 
-def _worst(array: FloatArray) -> str:
+def _worst(array: Array) -> str:
     return f"{float(array.min()):g}"

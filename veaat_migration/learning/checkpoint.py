@@ -19,6 +19,7 @@ from veaat_migration.errors import VeaatError
 from veaat_migration.learning import algorithms
 from veaat_migration.learning.algorithms.interface import Algorithm
 from veaat_migration.learning.config import TrainingConfig, parse_config
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.scenario.instance_file import instance_from_mapping, instance_to_mapping
 
 FORMAT = "veaat-checkpoint"
@@ -41,7 +42,7 @@ def save(path: Path, learner: Algorithm) -> None:
         "version": VERSION,
         "config": learner.config.model_dump(mode="json"),
         "game": instance_to_mapping(learner.instance),
-        "rates": [rate.tolist() for rate in learner.rates],
+        "surroundings": learner.surroundings.to_mapping(),
         "seed": learner.seed,
         "iteration": learner.iteration,
         "steps": learner.steps,
@@ -82,8 +83,7 @@ class Checkpoint:
             self.config: TrainingConfig = parse_config(self._header["config"], str(path))
             self.seed, self.iteration = int(self._header["seed"]), int(self._header["iteration"])
             self.instance = instance_from_mapping(self._header["game"])
-            first, second = (torch.tensor(rate) for rate in self._header["rates"])
-            self.rates = (first, second)
+            self.surroundings = Surroundings.from_mapping(self._header["surroundings"])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: unusable checkpoint: {error}") from error
 
@@ -108,7 +108,7 @@ def load_learner(path: Path, device: torch.device | str = "cpu") -> Algorithm:
     """
     kept = Checkpoint(path)
     learner = algorithms.create(
-        kept.instance, kept.config, seed=kept.seed, rates=kept.rates, device=device
+        kept.instance, kept.config, seed=kept.seed, surroundings=kept.surroundings, device=device
     )
     kept.restore(learner)
     return learner

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from veaat_migration.learning.algorithms import ALGORITHMS
 from veaat_migration.learning.pruning import METHODS
 from veaat_migration.scenario.errors import ScenarioError
-from veaat_migration.scenario.faults import faults_of_models
+from veaat_migration.scenario.faults import faults_of_models, path_text
 from veaat_migration.scenario.parts import Part, Positive, inconsistent
 from veaat_migration.scenario.text import read_file
 
@@ -26,6 +26,41 @@ else:  # what is registered may be asked for
 Share = Annotated[float, Field(ge=0, le=1)]
 Width = Annotated[int, Field(ge=4)]
 Count = Annotated[int, Field(ge=1)]
+
+
+class FadingPart(Part):
+    """Rayleigh fading of every link."""
+
+    memory: Share = Field(
+        default=0.0,
+        description="correlation of a link's gain from round to round; 0: drawn anew in each, "
+        "1: once per episode",
+    )
+
+
+class DriftPart(Part):
+    """A quantity that wanders within an interval around its value, evenly spread over it."""
+
+    spread: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="half the width of the interval, as a share of the value"
+    )
+    memory: Share = Field(
+        default=1.0,
+        description="correlation from round to round; 0: drawn anew in each, 1: once per episode",
+    )
+
+
+class DynamicsPart(Part):
+    """What changes while the game is played; nothing by default."""
+
+    fading: FadingPart | None = Field(
+        default=None, description="of the links, moves delay; null: none, {}: as below"
+    )
+    arrivals: DriftPart | None = Field(
+        default=None, description="lambda_j: RSUs see it, and it moves the delay in the queue"
+    )
+    satisfaction: DriftPart | None = Field(default=None, description="delta_i of the AVs' tasks")
+    data: DriftPart | None = Field(default=None, description="D_i of the AVs' tasks, moves delay")
 
 
 class EnvironmentPart(Part):
@@ -43,6 +78,13 @@ class EnvironmentPart(Part):
     price_scale: Literal["geometric", "linear"] = Field(
         default="geometric", description="how a price depends on the share of [c_j, p_max]"
     )
+
+    delay_penalty: Annotated[float, Field(ge=0)] = Field(
+        default=10.0,
+        description="what each second of a missed deadline (Eq. 11) costs an AV [money/s], in "
+        "games with a delay constraint; 0: delay shapes no reward",
+    )
+    dynamics: DynamicsPart = Field(default_factory=DynamicsPart)
 
     @model_validator(mode="after")
     def _whole_rollouts(self) -> EnvironmentPart:
@@ -248,6 +290,11 @@ class TrainingConfig(Part):
 _MODELS: dict[tuple[str | int, ...], type[Part]] = {
     (): TrainingConfig,
     ("environment",): EnvironmentPart,
+    ("environment", "dynamics"): DynamicsPart,
+    ("environment", "dynamics", "fading"): FadingPart,
+    ("environment", "dynamics", "arrivals"): DriftPart,
+    ("environment", "dynamics", "satisfaction"): DriftPart,
+    ("environment", "dynamics", "data"): DriftPart,
     ("network",): NetworkPart,
     ("update",): UpdatePart,
     ("exploration",): ExplorationPart,
@@ -282,16 +329,17 @@ def describe_keys() -> str:
     """A table of all keys with defaults and meanings, for people."""
     lines: list[str] = []
 
-    def add(model: type[Part], prefix: str) -> None:
-        for name, info in model.model_fields.items():
-            part = _MODELS.get((name,)) if not prefix else None
-            if part is not None:
-                add(part, f"{name}.")
-                continue
-            default = "required" if info.is_required() else _shown(info.get_default())
-            lines.append(f"{prefix + name:32} {default:16} {info.description or ''}".rstrip())
+    def add(location: tuple[str | int, ...]) -> None:
+        for name, info in _MODELS[location].model_fields.items():
+            here = (*location, name)
+            if here not in _MODELS or not info.default_factory:
+                default = "required" if info.is_required() else _shown(info.get_default())
+                key = path_text(here)
+                lines.append(f"{key:40} {default:17} {info.description or ''}".rstrip())
+            if here in _MODELS:
+                add(here)
 
-    add(TrainingConfig, "")
+    add(())
     return "\n".join(lines)
 
 

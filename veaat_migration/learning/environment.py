@@ -8,17 +8,19 @@ computed for a whole rollout at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from veaat_migration.game.instance import GameInstance
-from veaat_migration.learning.game import BatchedGame
+from veaat_migration.learning.config import DynamicsPart, EnvironmentPart
+from veaat_migration.learning.dynamics import Dynamics
+from veaat_migration.learning.game import AS_GIVEN, USABLE_MARGIN, BatchedGame
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.policy.observation import RATE_UNIT, ObservationLayout, as_input
 from veaat_migration.policy.scaling import Scale
-
-USABLE_MARGIN = 1e-3
-"""An AV with E_i < 0 works only with more than -E_i: its interval begins so much above [MHz]."""
 
 
 def price_scale(instance: GameInstance, kind: str = "geometric") -> Scale:
@@ -46,6 +48,7 @@ class Environment:
         episode: int,
         rates: tuple[Tensor, Tensor],
         prices: str = "geometric",
+        dynamics: Dynamics | None = None,
         generator: torch.Generator,
     ) -> None:
         """Begin an episode.
@@ -58,6 +61,7 @@ class Environment:
             episode: rounds after which the history is drawn anew; a multiple of ``rounds``.
             rates: lambda_j and mu_j [1/s], each [R].
             prices: kind of the price scale.
+            dynamics: of ``games`` games and ``rounds`` rounds; None: every round is alike.
             generator: source of the initial histories, on the CPU or the game's device.
         """
         if episode % rounds:
@@ -66,6 +70,9 @@ class Environment:
         self.games, self.rounds, self.episode = games, rounds, episode
         self.price_scale = price_scale(game.instance, prices)
         self.bandwidth_scale = bandwidth_scale(game.instance)
+        self._dynamics = dynamics
+        self.circumstances = AS_GIVEN
+        """What dynamics change, of the rounds of :meth:`outcome`."""
         self._generator = generator
         # Rounds of the running episode and its last rounds: all that is carried on.
         self.episode_round = 0
@@ -74,8 +81,60 @@ class Environment:
         self.past = torch.empty((history + rounds, size, games), **options)
         # One more than T: what players observe after the last round, for its value.
         self.records = torch.zeros((layout.record_size, rounds + 1, games), **options)
-        self._rates = torch.cat(rates).to(**options) / RATE_UNIT
+        self._first_rate = history * size
+        self.rates[:] = (torch.cat(rates).to(**options) / RATE_UNIT)[:, None, None]
         self.reset()
+
+    @classmethod
+    def create(
+        cls,
+        instance: GameInstance,
+        part: EnvironmentPart,
+        *,
+        surroundings: Surroundings | None = None,
+        games: int | None = None,
+        rounds: int | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        generator: torch.Generator,
+    ) -> Environment:
+        """Games as a training file describes them.
+
+        Args:
+            instance: the game.
+            part: the file's ``environment``.
+            surroundings: its queues and radio; the usual ones by default.
+            games: instead of the part's.
+            rounds: instead of the part's.
+            device: where to compute.
+            dtype: precision.
+            generator: of all random numbers, on the CPU or the device.
+
+        Raises:
+            DynamicsError: something would change that shapes nothing in this game.
+        """
+        games, rounds = games or part.games, rounds or part.rounds
+        around = surroundings or Surroundings.of_instance(instance)
+        game = BatchedGame(instance, delay_penalty=part.delay_penalty, device=device, dtype=dtype)
+        layout = ObservationLayout(
+            instance.n_avs, instance.n_rsus, part.history, part.observe_current_price
+        )
+        dynamics = None
+        if part.dynamics != DynamicsPart():
+            dynamics = Dynamics(
+                game, part.dynamics, around, games=games, rounds=rounds, generator=generator
+            )
+        return cls(
+            game,
+            layout,
+            games=games,
+            rounds=rounds,
+            episode=part.episode,
+            rates=(torch.from_numpy(around.arrival_rate), torch.from_numpy(around.service_rate)),
+            prices=part.price_scale,
+            dynamics=dynamics,
+            generator=generator,
+        )
 
     @property
     def _first_price(self) -> int:
@@ -90,6 +149,9 @@ class Environment:
             device=self._generator.device,
         )
         self.past[-self.layout.history :] = as_input(shares).to(self.game.device)
+        if self._dynamics is not None:
+            self._dynamics.reset()
+            self._show_arrivals()
         self.episode_round = 0
 
     def begin(self) -> None:
@@ -98,12 +160,23 @@ class Environment:
             self.reset()
         history = self.layout.history
         self.past[:history] = self.past[-history:].clone()
-        start = history * self.layout.round_size
-        self.records[start : start + len(self._rates)] = self._rates[:, None, None]
+        if self._dynamics is not None:
+            self._dynamics.advance()
+            self._show_arrivals()
+            self.circumstances = self._dynamics.circumstances()
         self.episode_round += self.rounds
 
+    def _show_arrivals(self) -> None:
+        assert self._dynamics is not None
+        arrivals = self._dynamics.arrival_rates()
+        if arrivals.ndim > 1:
+            self.rates[: self.layout.n_rsus] = arrivals.permute(2, 0, 1) / RATE_UNIT
+
     def leaders_see(self, t: int) -> Tensor:
-        """The record of round t of the rollout before prices are known, [record, G]."""
+        """The record of round t of the rollout before prices are known, [record, G].
+
+        t = T is the round after the rollout; also right after :meth:`reset`, before :meth:`begin`.
+        """
         record = self.records[:, t]
         past = self.past[t : t + self.layout.history]
         record[: past.shape[0] * past.shape[1]] = past.view(-1, self.games)
@@ -129,8 +202,8 @@ class Environment:
 
     @property
     def rates(self) -> Tensor:
-        """lambda_j and mu_j as players see them, [2 R]."""
-        return self._rates
+        """lambda_j and mu_j as players see them, [2 R, T + 1, G]."""
+        return self.records[self._first_rate : self._first_price]
 
     @property
     def ended(self) -> bool:
@@ -152,15 +225,32 @@ class Environment:
             shares: those demands as shares of their intervals, [V, R, T, G].
 
         Returns:
-            Utilities [money], [V, T, G].
+            Rewards as :meth:`rewards` gives them [money], [V, T, G].
         """
         n_avs, n_rsus, rounds, games = shares.shape
         prices, demand = self.outcome()
         flat = shares.permute(2, 3, 0, 1).reshape(rounds, games, n_avs * n_rsus)
         own = self.bandwidth_scale.value(flat).view(rounds, games, n_avs, n_rsus)
-        return self.game.own_utilities(prices[1:], demand[1:], own).permute(2, 0, 1)
+        rewards = self.game.own_rewards(prices[1:], demand[1:], own, self.circumstances[1:])
+        return rewards.permute(2, 0, 1)
 
     def rewards(self) -> Tensor:
-        """U^L and U^F [money], [R + V, T + 1, G]; the first are of the round before."""
-        profits, utilities = self.game.utilities(*self.outcome())
+        """What agents earn [money], [R + V, T + 1, G]; the first are of the round before.
+
+        U^L and U^F, less the cost of missed deadlines (:meth:`.game.BatchedGame.rewards`).
+        """
+        profits, utilities = self.game.rewards(*self.outcome(), self.circumstances)
         return torch.cat([profits, utilities], -1).permute(2, 0, 1)
+
+    def state(self) -> dict[str, Tensor]:
+        """With the generator, what the next rollout begins with."""
+        walks = {} if self._dynamics is None else self._dynamics.state()
+        past = self.past[-self.layout.history :].clone()
+        return {"past": past, "round": torch.tensor(self.episode_round), **walks}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self.past[-self.layout.history :] = state["past"]
+        self.episode_round = int(state["round"])
+        if self._dynamics is not None:
+            self._dynamics.load_state(state)

@@ -14,8 +14,8 @@ from veaat_migration.game.exploitability import exploitability, leader_gains
 from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 from veaat_migration.learning.algorithms.interface import Algorithm, JointPolicy
+from veaat_migration.learning.config import DynamicsPart
 from veaat_migration.learning.environment import Environment
-from veaat_migration.learning.game import BatchedGame
 
 SETTLING = 30
 """Rounds that policies play before they are judged: their histories are their own by then."""
@@ -69,15 +69,16 @@ class Stage:
     """A quiet copy of a run's games in which policies are tried without exploration."""
 
     def __init__(self, learner: Algorithm, *, games: int = 1) -> None:
-        config = learner.config.environment
-        self.environment = Environment(
-            BatchedGame(learner.instance, device=learner.device),
-            learner.layout,
+        config = learner.config.environment.model_copy(
+            update={"episode": SETTLING + 1, "dynamics": DynamicsPart()}
+        )
+        self.environment = Environment.create(
+            learner.instance,
+            config,
+            surroundings=learner.surroundings,
             games=games,
             rounds=1,
-            episode=SETTLING + 1,
-            rates=learner.rates,
-            prices=config.price_scale,
+            device=learner.device,
             generator=torch.Generator().manual_seed(0),
         )
 

@@ -72,8 +72,8 @@ class ExplorationBonus:
         """s^0 ... s^T, [s, T + 1, G], and a^0 ... a^(T-1), [a, T, G]."""
         learner = self._learner
         rewards = learner.reward_scale.apply(rollout.rewards)
-        rates = learner.environment.rates[:, None, None].expand(-1, *rewards.shape[1:])
-        return torch.cat([rollout.played, rates, rewards]), rollout.played[:, 1:]
+        states = torch.cat([rollout.played, learner.environment.rates, rewards])
+        return states, rollout.played[:, 1:]
 
     def _train(self, now: Tensor, actions: Tensor, following: Tensor) -> None:
         config, generator = self._config, self._learner.generator

@@ -27,6 +27,7 @@ from veaat_migration.learning.running import RunningScale
 from veaat_migration.learning.stacked import StackedMLP
 from veaat_migration.learning.state import learner_state, load_learner_state
 from veaat_migration.learning.stopwatch import Stopwatch
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.learning.update import Batch, UpdateSettings, normalised, update
 
 
@@ -39,7 +40,7 @@ class Learner:
         config: TrainingConfig,
         *,
         seed: int,
-        rates: tuple[Tensor, Tensor] | None = None,
+        surroundings: Surroundings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """Initialise all networks (Algorithm 1, lines 1 to 3).
@@ -48,15 +49,19 @@ class Learner:
             instance: the game.
             config: everything else.
             seed: of all random numbers.
-            rates: lambda_j and mu_j [1/s], each [R].
+            surroundings: the game's queues and radio; the usual ones by default.
             device: where to compute.
         """
         self.config, self.instance, self.seed = config, instance, seed
         self.device = torch.device(device)
         # All random numbers come from the CPU: the same seed gives the same draws on any device.
         self.generator = torch.Generator().manual_seed(seed)
-        self.environment, self.rates = make_environment(
-            instance, config, rates=rates, device=self.device, generator=self.generator
+        self.environment, self.surroundings = make_environment(
+            instance,
+            config,
+            surroundings=surroundings,
+            device=self.device,
+            generator=self.generator,
         )
         self.layout = self.environment.layout
         self._build_networks()

@@ -168,7 +168,7 @@ def _serve(connection: Connection, order: Order, seed: int) -> None:
             game.instance,
             seed_folder(order.folder, seed),
             seed=seed,
-            rates=game.rates,
+            surroundings=game.surroundings,
             device=order.device,
             resume=order.resume,
             tensorboard=order.tensorboard,

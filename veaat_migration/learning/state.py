@@ -17,8 +17,7 @@ def learner_state(learner: Learner) -> dict[str, Tensor]:
     """Everything that the next iteration depends on."""
     state = {
         "generator": learner.generator.get_state(),
-        "environment.past": learner.environment.past,
-        "environment.round": torch.tensor(learner.environment.episode_round),
+        **{f"environment.{k}": v for k, v in learner.environment.state().items()},
         "reward_scale.mean": learner.reward_scale.mean,
         "reward_scale.deviation": learner.reward_scale.deviation,
         "reward_scale.count": torch.tensor(learner.reward_scale.count),
@@ -46,8 +45,8 @@ def load_learner_state(learner: Learner, state: dict[str, Tensor]) -> None:
         ValueError: something has another shape.
     """
     learner.generator.set_state(state["generator"])
-    learner.environment.past.copy_(state["environment.past"])
-    learner.environment.episode_round = int(state["environment.round"])
+    carried = {k.removeprefix("environment."): v for k, v in state.items() if "environment." in k}
+    learner.environment.load_state(carried)
     learner.reward_scale.mean = state["reward_scale.mean"].to(learner.device)
     learner.reward_scale.deviation = state["reward_scale.deviation"].to(learner.device)
     learner.reward_scale.count = int(state["reward_scale.count"])

@@ -37,6 +37,7 @@ from veaat_migration.learning.export import export_policies
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.logs import RunLog
 from veaat_migration.learning.progress import Progress
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.policy.policy_files import write_bundle
 from veaat_migration.scenario.instance_file import instance_to_mapping
 
@@ -103,7 +104,7 @@ class Trainer:
         folder: Path | None,
         *,
         seed: int = 1,
-        rates: tuple[torch.Tensor, torch.Tensor] | None = None,
+        surroundings: Surroundings | None = None,
         device: torch.device | str = "cpu",
         resume: bool = True,
         tensorboard: bool = True,
@@ -115,7 +116,7 @@ class Trainer:
             instance: the game.
             folder: for all files; None keeps nothing.
             seed: of all random numbers.
-            rates: lambda_j and mu_j [1/s], each [R].
+            surroundings: the game's queues and radio; the usual ones by default.
             device: where to compute.
             resume: go on from a checkpoint if there is one; else begin anew.
             tensorboard: also write TensorBoard events.
@@ -125,7 +126,9 @@ class Trainer:
             TrainingError: the checkpoint is of another run, or the folder cannot be written.
         """
         self.instance, self.folder = instance, folder
-        self.learner = algorithms.create(instance, config, seed=seed, rates=rates, device=device)
+        self.learner = algorithms.create(
+            instance, config, seed=seed, surroundings=surroundings, device=device
+        )
         # With what the algorithm fixes, as a checkpoint keeps it.
         self.config = self.learner.config
         self._tensorboard = tensorboard

@@ -98,9 +98,10 @@ def links(scenario: Scenario) -> Links:
 def migration_delays(scenario: Scenario, bandwidth: float | FloatArray) -> FloatArray:
     """T_ij [s], shape [V, R], of a demand [MHz], a number or [V, R]."""
     link = links(scenario)
-    return physics.migration_delay(
+    delays: FloatArray = physics.migration_delay(
         data_megabits(scenario), bandwidth, link.spectral_efficiency, link.base_delay
     )
+    return delays
 
 
 def shortest_delays(scenario: Scenario) -> FloatArray:

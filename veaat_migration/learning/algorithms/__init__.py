@@ -1,6 +1,6 @@
 """Who learns, and how: every algorithm of Section VI behind one interface (:mod:`.interface`).
 
-An algorithm is a module with ``create(instance, config, *, seed, rates, device) -> Algorithm``
+An algorithm is a module with ``create(instance, config, *, seed, surroundings, device)``
 and a line in :data:`ALGORITHMS`. Importing this package does not import torch.
 """
 
@@ -10,11 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from veaat_migration.game.instance import GameInstance
     from veaat_migration.learning.algorithms.interface import Algorithm
     from veaat_migration.learning.config import TrainingConfig
+    from veaat_migration.learning.surroundings import Surroundings
 
 ALGORITHMS = {
     "tiny_ma_iei_ppo": "tiny_ma_iei_ppo",
@@ -32,7 +31,7 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None = None,
+    surroundings: Surroundings | None = None,
     device: Any = "cpu",
 ) -> Algorithm:
     """The algorithm that the configuration asks for, ready to iterate.
@@ -41,9 +40,11 @@ def create(
         instance: the game.
         config: everything else; each algorithm's module says what of it it fixes or ignores.
         seed: of all random numbers.
-        rates: lambda_j and mu_j [1/s], each [R].
+        surroundings: the game's queues and radio; the usual ones by default.
         device: where to compute.
     """
     module = importlib.import_module(f"{__name__}.{ALGORITHMS[config.algorithm]}")
-    algorithm: Algorithm = module.create(instance, config, seed=seed, rates=rates, device=device)
+    algorithm: Algorithm = module.create(
+        instance, config, seed=seed, surroundings=surroundings, device=device
+    )
     return algorithm

@@ -16,6 +16,7 @@ from torch import Tensor
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.algorithms.unlearned import Unlearned, random_actions
 from veaat_migration.learning.config import TrainingConfig
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.policy.baselines import EXPLORATION, MEMORY
 
 
@@ -47,10 +48,10 @@ class Greedy(Unlearned):
         config: TrainingConfig,
         *,
         seed: int,
-        rates: tuple[Tensor, Tensor] | None,
+        surroundings: Surroundings | None,
         device: torch.device | str,
     ) -> None:
-        super().__init__(instance, config, seed=seed, rates=rates, device=device)
+        super().__init__(instance, config, seed=seed, surroundings=surroundings, device=device)
         n_rsus, n_avs, games = self.layout.n_rsus, self.layout.n_avs, self.environment.games
         agents = torch.arange(n_rsus + n_avs, device=self.device)
         # The agent of each action.
@@ -104,8 +105,8 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None,
+    surroundings: Surroundings | None,
     device: str,
 ) -> Greedy:
     """A run of Greedy."""
-    return Greedy(instance, config, seed=seed, rates=rates, device=device)
+    return Greedy(instance, config, seed=seed, surroundings=surroundings, device=device)

@@ -10,6 +10,7 @@ from torch import Tensor
 from veaat_migration.learning.actors import Actors
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.stopwatch import Stopwatch
+from veaat_migration.learning.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from veaat_migration.game.instance import GameInstance
@@ -42,7 +43,7 @@ class Algorithm(Protocol):
     seed: int
     layout: ObservationLayout
     environment: Environment
-    rates: tuple[Tensor, Tensor]
+    surroundings: Surroundings
     device: torch.device
     stopwatch: Stopwatch
     iteration: int

@@ -10,12 +10,11 @@ of ``incentive`` and ``pruning``.
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.algorithms.settings import ONE_STEP, fixed
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.learner import Learner
+from veaat_migration.learning.surroundings import Surroundings
 
 
 def create(
@@ -23,8 +22,10 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None,
+    surroundings: Surroundings | None,
     device: str,
 ) -> Learner:
     """A run of MAA2C."""
-    return Learner(instance, fixed(config, ONE_STEP), seed=seed, rates=rates, device=device)
+    return Learner(
+        instance, fixed(config, ONE_STEP), seed=seed, surroundings=surroundings, device=device
+    )

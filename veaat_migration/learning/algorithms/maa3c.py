@@ -31,6 +31,7 @@ from veaat_migration.learning.algorithms.settings import ONE_STEP, fixed
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.stacked import StackedMLP
+from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.learning.update import Batch, update
 
 SETTINGS = {**ONE_STEP, "exploration": {"std": "scheduled"}}
@@ -141,11 +142,11 @@ class AsynchronousLearner(Learner):
         config: TrainingConfig,
         *,
         seed: int,
-        rates: tuple[Tensor, Tensor] | None = None,
+        surroundings: Surroundings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         config = fixed(config, SETTINGS)
-        super().__init__(instance, config, seed=seed, rates=rates, device=device)
+        super().__init__(instance, config, seed=seed, surroundings=surroundings, device=device)
         self.workers = workers = config.update.workers
         self._actor_copies = ActorCopies(self.actors, workers).to(self.device)
         self._critic_copies: Copies = Copies(self.critics, workers).to(self.device)
@@ -207,8 +208,10 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None,
+    surroundings: Surroundings | None,
     device: str,
 ) -> AsynchronousLearner:
     """A run of MAA3C."""
-    return AsynchronousLearner(instance, config, seed=seed, rates=rates, device=device)
+    return AsynchronousLearner(
+        instance, config, seed=seed, surroundings=surroundings, device=device
+    )

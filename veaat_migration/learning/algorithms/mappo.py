@@ -8,12 +8,11 @@ Cooperative Multi-Agent Games', 2022.
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.algorithms.settings import PLAIN, fixed
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.learner import Learner
+from veaat_migration.learning.surroundings import Surroundings
 
 
 def create(
@@ -21,8 +20,10 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None,
+    surroundings: Surroundings | None,
     device: str,
 ) -> Learner:
     """A run of MAPPO."""
-    return Learner(instance, fixed(config, PLAIN), seed=seed, rates=rates, device=device)
+    return Learner(
+        instance, fixed(config, PLAIN), seed=seed, surroundings=surroundings, device=device
+    )

@@ -13,6 +13,7 @@ from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.algorithms.unlearned import Unlearned, random_actions
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.environment import Environment
+from veaat_migration.learning.surroundings import Surroundings
 
 
 class RandomPolicy:
@@ -51,8 +52,8 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None,
+    surroundings: Surroundings | None,
     device: str,
 ) -> Random:
     """A run of Random."""
-    return Random(instance, config, seed=seed, rates=rates, device=device)
+    return Random(instance, config, seed=seed, surroundings=surroundings, device=device)

@@ -6,11 +6,10 @@ none`` it is MA-IEI-PPO, with other methods MA-IEI-PPO-SSL, -L1 Lasso, -PoPS and
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.learner import Learner
+from veaat_migration.learning.surroundings import Surroundings
 
 
 def create(
@@ -18,8 +17,8 @@ def create(
     config: TrainingConfig,
     *,
     seed: int,
-    rates: tuple[Tensor, Tensor] | None,
+    surroundings: Surroundings | None,
     device: str,
 ) -> Learner:
     """A run of TinyMA-IEI-PPO."""
-    return Learner(instance, config, seed=seed, rates=rates, device=device)
+    return Learner(instance, config, seed=seed, surroundings=surroundings, device=device)

@@ -14,6 +14,7 @@ from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.progress import Progress
 from veaat_migration.learning.stopwatch import Stopwatch
+from veaat_migration.learning.surroundings import Surroundings
 
 
 class Unlearned(ABC):
@@ -25,14 +26,18 @@ class Unlearned(ABC):
         config: TrainingConfig,
         *,
         seed: int,
-        rates: tuple[Tensor, Tensor] | None,
+        surroundings: Surroundings | None,
         device: torch.device | str,
     ) -> None:
         self.config, self.instance, self.seed = config, instance, seed
         self.device = torch.device(device)
         self.generator = torch.Generator().manual_seed(seed)
-        self.environment, self.rates = make_environment(
-            instance, config, rates=rates, device=self.device, generator=self.generator
+        self.environment, self.surroundings = make_environment(
+            instance,
+            config,
+            surroundings=surroundings,
+            device=self.device,
+            generator=self.generator,
         )
         self.layout = self.environment.layout
         self.stopwatch = Stopwatch()
@@ -94,15 +99,16 @@ class Unlearned(ABC):
         """What a checkpoint keeps besides the counters."""
         return {
             "generator": self.generator.get_state(),
-            "environment.past": self.environment.past,
-            "environment.round": torch.tensor(self.environment.episode_round),
+            **{f"environment.{k}": v for k, v in self.environment.state().items()},
         }
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a checkpoint."""
         self.generator.set_state(state["generator"])
-        self.environment.past.copy_(state["environment.past"])
-        self.environment.episode_round = int(state["environment.round"])
+        carried = {
+            k.removeprefix("environment."): v for k, v in state.items() if "environment." in k
+        }
+        self.environment.load_state(carried)
 
 
 def round_rewards(environment: Environment, shares: Tensor) -> Tensor:

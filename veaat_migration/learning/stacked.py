@@ -45,42 +45,59 @@ def _layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Perceptron(torch.autograd.Function):
-    """Two or more layers; gradients by weights and biases, and by the input where it needs one."""
+    """Two or more layers; gradients by weights and biases, and by the input where it needs one.
+
+    With tanh(z) = 2 s - 1, s the logistic function of 2 z, hidden layers store s: the factors 2
+    and the -1 go into weights and biases, which are small, and so does the mask.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, activation: str, masks: Sequence[Tensor | None], *layers: Tensor
     ) -> Tensor:
         weights, biases = layers[::2], layers[1::2]
-        outputs = [x]
-        for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
-            h = _activate(_layer(outputs[-1], weight, bias), activation)
+        tanh, depth = activation == "tanh", len(weights)
+        outputs, masked = [x], []
+        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            mask = masks[layer - 1] if layer else None
             if mask is not None:
-                h.mul_(mask)
-            outputs.append(h)
-        ctx.activation, ctx.masks = activation, masks
-        ctx.save_for_backward(*outputs, *weights)
-        return _layer(outputs[-1], weights[-1], biases[-1])
+                weight = weight * mask.transpose(1, 2)
+            masked.append(weight)
+            if tanh and layer:
+                weight, bias = weight * 2.0, bias - weight.sum(2, keepdim=True)
+            if tanh and layer < depth - 1:
+                weight, bias = weight * 2.0, bias * 2.0
+            z = _layer(outputs[-1], weight, bias)
+            if layer < depth - 1:
+                outputs.append(z.sigmoid_() if tanh else z.relu_())
+        ctx.tanh, ctx.masks = tanh, masks
+        ctx.save_for_backward(*outputs, *masked)
+        return z
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        operators = torch.ops.aten
         depth = len(ctx.masks) + 1
         outputs, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
         found: list[Tensor | None] = []
         gradient = gradients[0]
         for layer in reversed(range(depth)):
-            x = outputs[layer]
-            shared = x.expand(weights[layer].shape[0], *x.shape) if x.dim() == 2 else x
-            found += [gradient.sum(-1, keepdim=True), torch.bmm(gradient, shared.transpose(1, 2))]
+            x, weight = outputs[layer], weights[layer]
+            shared = x.expand(weight.shape[0], *x.shape) if x.dim() == 2 else x
+            by_bias = gradient.sum(-1, keepdim=True)
+            by_weight = torch.bmm(gradient, shared.transpose(1, 2))
+            if layer > 0 and ctx.tanh:
+                by_weight.mul_(2.0).sub_(by_bias)
+                weight = weight * 4.0
+            if layer > 0 and ctx.masks[layer - 1] is not None:
+                by_weight.mul_(ctx.masks[layer - 1].transpose(1, 2))
+            found += [by_bias, by_weight]
             if layer > 0 or ctx.needs_input_grad[0]:
-                gradient = torch.bmm(weights[layer].transpose(1, 2), gradient)
-            if layer > 0:
-                mask = ctx.masks[layer - 1]
-                if mask is not None:
-                    # Where the mask is 0 the saved output is 0 too, which hides f'(z): but the
-                    # gradient is multiplied by 0 there.
-                    gradient.mul_(mask)
-                gradient = _activation_backward(gradient, x, ctx.activation)
+                gradient = torch.bmm(weight.transpose(1, 2), gradient)
+            if layer > 0 and ctx.tanh:
+                operators.sigmoid_backward.grad_input(gradient, x, grad_input=gradient)
+            elif layer > 0:
+                operators.threshold_backward.grad_input(gradient, x, 0.0, grad_input=gradient)
         by_input = None
         if ctx.needs_input_grad[0]:
             by_input = gradient.sum(0) if outputs[0].dim() == 2 else gradient

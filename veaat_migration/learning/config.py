@@ -173,7 +173,7 @@ class StagesPart(Part):
         "to know how demand falls there, to which the AVs themselves are almost indifferent",
     )
     nearby: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.25, description="how far around, as a share of the price scale"
+        default=0.05, description="how far around, as a share of the price scale"
     )
 
     @model_validator(mode="after")
@@ -215,8 +215,8 @@ class PruningPart(Part):
         default=0.85, description="p_f, share of every actor's hidden neurons that are removed"
     )
     initial_sparsity: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="p_i")
-    start: Share = Field(default=0.2, description="t_0 as a share of the iterations")
-    end: Share = Field(default=0.7, description="when p_f is reached, as a share of iterations")
+    start: Share = Field(default=0.15, description="t_0 as a share of the iterations")
+    end: Share = Field(default=0.5, description="when p_f is reached, as a share of iterations")
     sensitivity: Annotated[float, Field(ge=0)] = Field(
         default=0.5, description="phi of Eq. (38): how much exploration delays pruning"
     )

@@ -6,8 +6,9 @@ of :class:`UpdateSettings` differs, this is PPO, A2C or what lies between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -47,20 +48,33 @@ class Batch:
     weights: Tensor
     """Of the critics' errors: 0 where an agent learns nothing, 1 on average, [A, N]."""
 
-    def part(self, agents: slice, chosen: Tensor | None) -> Batch:
-        """Some agents' share of the chosen samples, or of all."""
+    def of(self, agents: slice) -> Batch:
+        """Some agents' share of it."""
+        return self._each(lambda values: values[agents], records=self.records)
 
-        def cut(values: Tensor) -> Tensor:
-            return values[agents] if chosen is None else values[agents][..., chosen]
+    def shuffled(self, order: Tensor) -> Batch:
+        """The samples in another order, [N]."""
+        return self._each(lambda values: values.index_select(-1, order))
 
+    def minibatches(self, count: int) -> Iterator[Batch]:
+        """Equal parts of the samples, in their order; views, not copies."""
+        size = -(-self.records.shape[1] // count)
+        for start in range(0, self.records.shape[1], size):
+            yield self._each(partial(_columns, start=start, end=start + size))
+
+    def _each(self, cut: Callable[[Tensor], Tensor], *, records: Tensor | None = None) -> Batch:
         return Batch(
-            self.records if chosen is None else self.records[:, chosen],
-            cut(self.latents),
-            cut(self.log_probabilities),
-            cut(self.advantages),
-            cut(self.returns),
-            cut(self.weights),
+            records=cut(self.records) if records is None else records,
+            latents=cut(self.latents),
+            log_probabilities=cut(self.log_probabilities),
+            advantages=cut(self.advantages),
+            returns=cut(self.returns),
+            weights=cut(self.weights),
         )
+
+
+def _columns(values: Tensor, start: int, end: int) -> Tensor:
+    return values[..., start:end]
 
 
 def surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
@@ -96,7 +110,6 @@ def update(
     entropy_weight: float,
     penalty: Callable[[], Tensor] | None,
     generator: torch.Generator,
-    after_step: Callable[[], None] | None = None,
 ) -> None:
     """Gradient steps over the batch.
 
@@ -110,14 +123,16 @@ def update(
         entropy_weight: c_3 of Eq. (33), annealed by Eq. (34).
         penalty: what Eq. (45) subtracts for the sake of sparsity.
         generator: of the minibatches.
-        after_step: called after each gradient step.
     """
-    n = batch.records.shape[1]
+    own = batch.of(agents)
+    n, device = batch.records.shape[1], batch.records.device
     for _ in range(settings.epochs):
-        order = torch.randperm(n, generator=generator, device=generator.device)
-        for chosen in order.to(batch.records.device).chunk(settings.minibatches):
-            # One minibatch of all samples needs no order.
-            part = batch.part(agents, None if len(chosen) == n else chosen)
+        mixed = own
+        if settings.minibatches > 1:
+            order = torch.randperm(n, generator=generator, device=generator.device)
+            # Once per epoch: minibatches are then slices of it.
+            mixed = own.shuffled(order.to(device))
+        for part in mixed.minibatches(settings.minibatches):
             mean = actors(part.records, agents)
             log_probability = actors.log_probability(part.latents, mean, agents)
             if settings.clip is None:
@@ -141,5 +156,3 @@ def update(
             critics.blind_gradient()
             limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()
-            if after_step is not None:
-                after_step()

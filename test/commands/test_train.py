@@ -47,19 +47,20 @@ def test_an_ended_run_goes_on_with_the_same_numbers(tmp_path: Path, how: signal.
         options = [*QUICK, "--set", "iterations=60", "-o", str(tmp_path / folder)]
         return [sys.executable, "-m", "veaat_migration.cli", "train", "base", *options]
 
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), VEAAT_CHECKPOINT_SECONDS="0.2")
-    log = tmp_path / "broken" / "seed-1" / "checkpoint.safetensors"
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    checkpoint = tmp_path / "broken" / "seed-1" / "checkpoint.safetensors"
     process = subprocess.Popen(
         command("broken"), env=environment, stderr=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 60
-    while not log.exists() and time.monotonic() < deadline:
+    while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     if how is signal.SIGKILL:
         os.killpg(process.pid, how)
     else:
         process.send_signal(how)
     assert process.wait(60) == (130 if how is signal.SIGINT else -how)
+    assert not checkpoint.with_name("result.json").exists()
     for folder in ("broken", "whole"):
         subprocess.run(command(folder), env=environment, check=True, capture_output=True)
     results = [

@@ -4,10 +4,12 @@ import runpy
 from pathlib import Path
 
 import numpy as np
-import supersuit
+import pytest
 
 from veaat_migration.learning.config import EnvironmentPart
 from veaat_migration.learning.parallel_env import MigrationParallelEnv
+
+supersuit = pytest.importorskip("supersuit", reason="no wheels beyond Python 3.12")
 
 ROOT = Path(__file__).parents[2]
 BASE = str(ROOT / "config" / "base.yaml")

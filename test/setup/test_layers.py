@@ -25,6 +25,7 @@ ALLOWED = {
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
     "learning": {
         *("numpy", "torch", "safetensors", "pydantic", "matplotlib"),
+        *("gymnasium", "pettingzoo"),
         *("game", "policy", "scenario", "analysis"),
     },
     "studies": {"numpy", "scipy", "pydantic", "matplotlib", "game", "scenario", "analysis"},

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ class Trainer:
         Ctrl-C ends it like :meth:`stop` and is raised again.
         """
         log = self._open_log()
-        saved = time.monotonic()
+        saved = -inf  # the first checkpoint at once: nothing is lost to a folder that is full
         self._enter(State.TRAINING)
         try:
             while not self.learner.finished and not self._end.is_set():

@@ -1,11 +1,12 @@
 """What each part of TinyMA-IEI-PPO contributes: the base case with one thing changed at a time.
 
-Every variant is trained with the same seeds and judged like 'veaat evaluate': the largest gap of
-any player's utility to the exact equilibrium, and exploitability, as median and range over seeds.
-Finished runs are kept in the output folder and not repeated.
+Every variant, and every other algorithm and way to prune, is trained with the same seeds and judged
+like 'veaat evaluate': the largest gap of any player's utility to the exact equilibrium, and
+exploitability, as median and range over seeds. Finished runs are kept in the output folder and not
+repeated.
 
     tools/run python benchmarks/ablations.py                  # five seeds of everything
-    tools/run python benchmarks/ablations.py --only paper default --seeds 3
+    tools/run python benchmarks/ablations.py --only default "no incentive" mappo --seeds 3
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "regulariser off": {"pruning": {"regulariser": 0.0}},
     "regulariser x 10": {"pruning": {"regulariser": 1e-3}},
     "neurons dropped, not compensated": {"pruning": {"compensate": "none"}},
-    "unpruned": {"pruning": {"method": "none"}},
     "current price not observed": {"environment": {"observe_current_price": False}},
     "linear price scale": {"environment": {"price_scale": "linear"}},
     "followers compare with V": {"update": {"follower_baseline": "critic"}},
@@ -45,6 +45,20 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "all at once, no incentive": {"stages": AT_ONCE, "incentive": {"weight": 0.0}},
     "gamma = 0.99": {"update": {"gamma": 0.99, "follower_baseline": "critic"}},
 }
+
+FILES = (
+    "mappo",
+    "maa2c",
+    "maa3c",
+    "greedy",
+    "random",
+    "ma_iei_ppo",
+    "pruning_ssl",
+    "pruning_l1",
+    "pruning_pops",
+    "pruning_dropout",
+)
+"""Training files of the other methods."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +85,9 @@ def _range(values: Sequence[float]) -> str:
 
 def measure(name: str, seeds: int, jobs: int, folder: Path) -> Row:
     """Train one variant and read its results."""
-    file = find_training_file("base")
+    file = find_training_file(name if name in FILES else "base")
     content = dict(read_file(file))
-    for part, changes in VARIANTS[name].items():
+    for part, changes in VARIANTS.get(name, {}).items():
         content[part] = {**content.get(part, {}), **changes}
     config = parse_config(content, name)
     order = Order(
@@ -110,7 +124,8 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=default_jobs())
-    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    known = [*VARIANTS, *FILES]
+    parser.add_argument("--only", nargs="+", choices=known, default=known, metavar="NAME")
     parser.add_argument("--output", type=Path, default=Path("runs/ablations"))
     args = parser.parse_args()
     print(f"{'':34} {'largest gap [%]':>22} {'exploitability [%]':>22}    time")

@@ -51,7 +51,7 @@ def make_config(workload: Workload, iterations: int) -> TrainingConfig:
             "final_learning_rate": workload.learning_rate,
         },
         "exploration": {"std": "learned", "entropy": 0.0},
-        "stages": {"follower_iterations": 0, "drawn_prices": 0.0},
+        "stages": {"follower_iterations": 0, "drawn_prices": 0.0, "nearby_prices": 0.0},
     }
     if algorithm == "mappo":
         content["incentive"] = {"weight": 0.0}

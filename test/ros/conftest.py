@@ -60,6 +60,14 @@ def _wait_until() -> Callable[..., None]:
     return wait_until
 
 
+def exit_status(running: NodeProcess | Simulation, name: str, seconds: float) -> int:
+    """Of a process that ends by itself within so many seconds."""
+    try:
+        return running.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"{name} is still running after {seconds:g} s:\n{running.output}")
+
+
 class NodeProcess:
     """One of our nodes as a process."""
 
@@ -92,11 +100,7 @@ class NodeProcess:
         self.process.send_signal(number)
 
     def end(self, seconds: float = PATIENCE) -> int:
-        """Exit status, once the process has ended by itself."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"{self.name} is still running after {seconds:g} s:\n{self.output}")
+        return exit_status(self, self.name, seconds)
 
 
 @pytest.fixture
@@ -276,10 +280,7 @@ class Simulation:
         self.process.send_signal(number)
 
     def end(self, seconds: float = PATIENCE) -> int:
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"still running after {seconds:g} s:\n{self.output}")
+        return exit_status(self, "veaat sim", seconds)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import ModuleType
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables that keep linear algebra to one thread."""
 
 
 def default_jobs() -> int:
@@ -26,8 +27,8 @@ def undisturbed() -> Iterator[None]:
     need nothing of it, and not every program can bear that.
     """
     program = sys.modules["__main__"]
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     resource_tracker.ensure_running()  # starting a child starts it, and that lifts the mask
     # A child inherits the mask; here, a Ctrl-C in between is delivered when it is lifted.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

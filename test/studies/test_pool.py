@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from veaat_migration import parallel
 from veaat_migration.parallel import undisturbed
 from veaat_migration.studies import pool
 from veaat_migration.studies.evaluate import Record
@@ -88,6 +89,6 @@ def test_children_use_one_thread_and_the_environment_is_left_as_it_was(
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     with undisturbed():
-        assert {os.environ[name] for name in pool._ONE_THREAD} == {"1"}
+        assert {os.environ[name] for name in parallel.ONE_THREAD} == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ

@@ -248,8 +248,7 @@ class Learner:
         )
         returns = (advantage + values[:, :-1]).flatten(1)
         if rollout.quiet is not None:
-            scale = self.reward_scale.deviation[n_leaders:]
-            quiet = (rollout.quiet - self.reward_scale.mean[n_leaders:]) / scale
+            quiet = self.reward_scale.apply(rollout.quiet, self.actors.followers)
             advantage[n_leaders:] = rewards[n_leaders:] - quiet
         weights = torch.ones_like(advantage)
         weights[:n_leaders, :, : rollout.drawn_prices] = 0.0

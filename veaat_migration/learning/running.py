@@ -27,6 +27,6 @@ class RunningScale:
         self.count += 1
         return self.apply(values)
 
-    def apply(self, values: Tensor) -> Tensor:
-        """Values [A, ...] on the same scale, without learning from them."""
-        return (values - self.mean) / (self.deviation + 1e-8)
+    def apply(self, values: Tensor, agents: slice = slice(None)) -> Tensor:
+        """Values of some agents, [A, T, G], on the same scale, without learning from them."""
+        return (values - self.mean[agents]) / (self.deviation[agents] + 1e-8)

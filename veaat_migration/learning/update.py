@@ -90,11 +90,16 @@ def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
     return centred * weights / (deviation + 1e-8)
 
 
-def limit_gradients(network: StackedMLP, limit: float) -> None:
-    """Shorten each agent's gradient to a Euclidean norm of at most ``limit``."""
+def limit_gradients(network: StackedMLP, limit: float, agents: slice = slice(None)) -> None:
+    """Shorten each agent's gradient to a Euclidean norm of at most ``limit``.
+
+    Those who do not learn get none: a penalty on all weights must not move theirs.
+    """
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     squares = torch.stack([g.square().sum((1, 2)) for g in gradients]).sum(0)
-    factor = (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0)[:, None, None]
+    learning = torch.zeros_like(squares)
+    learning[agents] = 1.0
+    factor = (learning * (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0))[:, None, None]
     for gradient in gradients:
         gradient.mul_(factor)
 
@@ -146,7 +151,7 @@ def update(
             optimizers[0].zero_grad()
             loss.backward()
             actors.blind_gradient()
-            limit_gradients(actors, settings.max_gradient)
+            limit_gradients(actors, settings.max_gradient, agents)
             optimizers[0].step()
 
             error = critics(part.records, agents)[:, 0] - part.returns
@@ -154,5 +159,5 @@ def update(
             optimizers[1].zero_grad()
             (settings.value_weight * value_loss).backward()
             critics.blind_gradient()
-            limit_gradients(critics, settings.max_gradient)
+            limit_gradients(critics, settings.max_gradient, agents)
             optimizers[1].step()

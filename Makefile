@@ -71,9 +71,9 @@ test-fast:
 	@tools/run coverage report --include='veaat_migration/game/*'
 	@tools/run coverage report --include='veaat_migration/protocol/*'
 
-# Nodes over DDS, one test at a time.
+# Nodes over DDS, one test at a time. Only these folders: the others may need PyTorch.
 test-ros:
-	@tools/run pytest -m ros
+	@tools/run pytest -m ros test/nodes test/ros
 
 lint:
 	@tools/run ruff check .

@@ -202,3 +202,16 @@ def test_make_help_explains_every_variable() -> None:
 def test_there_is_one_empty_package_file_for_both_installs() -> None:
     # The message generator installs a file of the same name.
     assert (ROOT / "veaat_migration" / "__init__.py").read_text() == ""
+
+
+def test_make_test_ros_finds_every_ros_test() -> None:
+    folders = {
+        file.relative_to(ROOT).parts[1]
+        for file in (ROOT / "test").rglob("*.py")
+        if "mark.ros" in file.read_text() and file != Path(__file__)
+    }
+    command = next(
+        line for line in (ROOT / "Makefile").read_text().splitlines() if "pytest -m ros" in line
+    )
+
+    assert folders == {word.removeprefix("test/") for word in command.split() if "test/" in word}

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 
-from veaat_migration.analysis.plot_parts import FEW, GREY, colours, figure, style
+from veaat_migration.analysis.plot_parts import FEW, GREY, SHADE, colours, figure, style
 from veaat_migration.game.instance import FloatArray
 from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.logs import read_log
@@ -26,8 +27,9 @@ def draw_training(path: Path, folders: Sequence[Path], config: TrainingConfig) -
         made, panels = figure(7.0, 5.0, nrows=2, ncols=2)
         axes = panels.ravel()
         for player, colour in zip(players, colours(len(players)), strict=False):
-            _curve(axes[0], logs, f"gap_{player}", colour, 100.0, player.replace("_", " "))
-            _curve(axes[1], logs, f"price_{player}", colour, 1.0, player.replace("_", " "))
+            name = player.replace("rsu_", "RSU ").replace("av_", "AV ")
+            _curve(axes[0], logs, f"gap_{player}", colour, 100.0, name)
+            _curve(axes[1], logs, f"price_{player}", colour, 1.0, name)
         axes[0].axhline(0.0, color=GREY, linestyle="--", linewidth=1.0)
         axes[0].set_ylabel("Utility against equilibrium [%]")
         axes[0].set_yscale("symlog", linthresh=1.0)
@@ -39,13 +41,19 @@ def draw_training(path: Path, folders: Sequence[Path], config: TrainingConfig) -
         _curve(axes[3], logs, "sparsity", FEW[0], 100.0, "")
         axes[3].set_ylabel("Hidden neurons removed [%]")
         axes[3].set_ylim(0.0, 100.0)
+        for each in (axes[0], axes[2]):
+            each.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         for each in axes:
+            each.axvspan(0, config.stages.follower_iterations, color=SHADE, linewidth=0, zorder=0)
             each.set_xlabel("Iteration")
             each.set_xlim(0, config.iterations)
         axes[0].legend(loc="best", ncols=2)
         axes[1].legend(loc="best")
         seeds = f"{len(logs)} seeds: median and range" if len(logs) > 1 else "1 seed"
-        made.suptitle(f"{config.name or config.algorithm} ({seeds}; played without exploration)")
+        made.suptitle(
+            f"{config.name or config.algorithm} ({seeds}; played without exploration; "
+            "shaded: only AVs learn)"
+        )
         made.savefig(path)
 
 

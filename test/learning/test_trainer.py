@@ -60,6 +60,28 @@ def test_a_resumed_run_ends_exactly_like_one_without_a_break(
     assert [row["iteration"] for row in logs[0]] == list(range(1, small.iterations + 1))
 
 
+def test_ctrl_c_amid_an_iteration_spoils_no_checkpoint(
+    small: TrainingConfig, base: GameInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(small, base, tmp_path / "whole").run()
+    broken = trainer(small, base, tmp_path / "broken")
+    prune = broken.learner.pruner.after_iteration  # type: ignore[attr-defined]
+
+    def interrupted(iteration: int, records: torch.Tensor) -> None:
+        prune(iteration, records)
+        if iteration == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(broken.learner.pruner, "after_iteration", interrupted)  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    assert broken.status().state is State.STOPPED
+
+    trainer(small, base, tmp_path / "broken").run()
+    files = [(tmp_path / name / CHECKPOINT).read_bytes() for name in ("whole", "broken")]
+    assert files[0] == files[1]
+
+
 def test_what_was_logged_after_the_checkpoint_is_dropped(
     small: TrainingConfig, base: GameInstance, tmp_path: Path
 ) -> None:

@@ -88,8 +88,7 @@ class TrainerStatus:
     @property
     def seconds_left(self) -> float | None:
         """As long as the iterations that are left take at the speed so far."""
-        done = 0 if self.progress is None else self.steps / self.progress.steps * self.iteration
-        if not done or not self.steps_per_second:
+        if self.progress is None or not self.steps_per_second:
             return None
         per_iteration = self.steps / self.iteration / self.steps_per_second
         return per_iteration * (self.iterations - self.iteration)
@@ -217,7 +216,8 @@ class Trainer:
     def run(self, listener: Callable[[TrainerStatus], None] | None = None) -> TrainerStatus:
         """Train until the end, :meth:`stop` or an error, in the calling thread.
 
-        Ctrl-C ends it like :meth:`stop` and is raised again.
+        After an error or Ctrl-C, which may come in the middle of an iteration, the last checkpoint
+        stands as it is: a run that is taken up there ends with the same numbers.
         """
         log = self._open_log()
         saved = -inf  # the first checkpoint at once: nothing is lost to a folder that is full
@@ -225,7 +225,7 @@ class Trainer:
         try:
             while not self.learner.finished and not self._end.is_set():
                 if not self._go_on.is_set():
-                    self._rest()
+                    self._rest(log)
                     continue
                 status = self.step()
                 if log is not None:
@@ -235,12 +235,12 @@ class Trainer:
                 if time.monotonic() - saved >= CHECKPOINT_PERIOD:
                     self._save(log)
                     saved = time.monotonic()
+            self._save(log)
         except KeyboardInterrupt:
             self._enter(State.STOPPED)
             raise
         finally:
             if log is not None:
-                self._save(log)
                 log.close()
         if self.learner.finished:
             self._finish()
@@ -254,8 +254,8 @@ class Trainer:
             with self._lock:
                 self._state, self._error = State.FAILED, f"{type(error).__name__}: {error}"
 
-    def _rest(self) -> None:
-        self._save(None)
+    def _rest(self, log: RunLog | None) -> None:
+        self._save(log)
         self._enter(State.PAUSED)
         self._go_on.wait()
         self._enter(State.TRAINING)

@@ -167,6 +167,15 @@ class StackedMLP(torch.nn.Module):
         if self.seen is not None and self.weights[0].grad is not None:
             self.weights[0].grad.mul_(self.seen)
 
+    @torch.no_grad()
+    def only_gradient(self, agents: slice) -> None:
+        """Drop the gradients of all other agents."""
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                kept = parameter.grad[agents].clone()
+                parameter.grad.zero_()
+                parameter.grad[agents] = kept
+
     def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
         """Outputs of some agents, [A, out, N]; ``x`` [in, N] seen by all, or [A, in, N]."""
         layers = [

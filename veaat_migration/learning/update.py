@@ -90,16 +90,11 @@ def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
     return centred * weights / (deviation + 1e-8)
 
 
-def limit_gradients(network: StackedMLP, limit: float, agents: slice = slice(None)) -> None:
-    """Shorten each agent's gradient to a Euclidean norm of at most ``limit``.
-
-    Those who do not learn get none: a penalty on all weights must not move theirs.
-    """
+def limit_gradients(network: StackedMLP, limit: float) -> None:
+    """Shorten each agent's gradient to a Euclidean norm of at most ``limit``."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     squares = torch.stack([g.square().sum((1, 2)) for g in gradients]).sum(0)
-    learning = torch.zeros_like(squares)
-    learning[agents] = 1.0
-    factor = (learning * (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0))[:, None, None]
+    factor = (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0)[:, None, None]
     for gradient in gradients:
         gradient.mul_(factor)
 
@@ -150,8 +145,11 @@ def update(
                 loss = loss + penalty()
             optimizers[0].zero_grad()
             loss.backward()
+            if penalty is not None:
+                # It is on all weights, and must not move those of who does not learn.
+                actors.only_gradient(agents)
             actors.blind_gradient()
-            limit_gradients(actors, settings.max_gradient, agents)
+            limit_gradients(actors, settings.max_gradient)
             optimizers[0].step()
 
             error = critics(part.records, agents)[:, 0] - part.returns
@@ -159,5 +157,5 @@ def update(
             optimizers[1].zero_grad()
             (settings.value_weight * value_loss).backward()
             critics.blind_gradient()
-            limit_gradients(critics, settings.max_gradient, agents)
+            limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()

@@ -223,7 +223,8 @@ def _report(runs: Sequence[SeedRun], config: TrainingConfig, folder: Path) -> No
     if not finished:
         return
     results = [json.loads((run.folder / RESULT).read_text(encoding="utf-8")) for run in finished]
-    print(f"{config.algorithm}, {len(finished)} seeds, final play without exploration:")
+    seeds = "1 seed" if len(finished) == 1 else f"{len(finished)} seeds"
+    print(f"{config.algorithm}, {seeds}, final play without exploration:")
     print("  seed  largest gap  exploitability  hidden widths  pruned   steps   time")
     gaps, losses = [], []
     for result in results:

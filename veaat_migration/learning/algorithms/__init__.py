@@ -1,7 +1,8 @@
 """Who learns, and how: every algorithm of Section VI behind one interface (:mod:`.interface`).
 
-An algorithm is a module with ``create(instance, config, *, seed, surroundings, device)``
-and a line in :data:`ALGORITHMS`. Importing this package does not import torch.
+An algorithm is a module and a line in :data:`ALGORITHMS`. The module names the class of its runs in
+``RUN`` and, where it fixes settings whatever the training file says, these in ``FIXED``. Importing
+this package does not import torch.
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ def create(
         surroundings: the game's queues and radio; the usual ones by default.
         device: where to compute.
     """
+    # Not at the top: the training file's models read the registry above.
+    from veaat_migration.learning.algorithms.settings import fixed
+
     module = importlib.import_module(f"{__name__}.{ALGORITHMS[config.algorithm]}")
-    algorithm: Algorithm = module.create(
+    if hasattr(module, "FIXED"):
+        config = fixed(config, module.FIXED)
+    algorithm: Algorithm = module.RUN(
         instance, config, seed=seed, surroundings=surroundings, device=device
     )
     return algorithm

@@ -100,13 +100,4 @@ class Greedy(Unlearned):
         self._rounds = int(state["memory.rounds"])
 
 
-def create(
-    instance: GameInstance,
-    config: TrainingConfig,
-    *,
-    seed: int,
-    surroundings: Surroundings | None,
-    device: str,
-) -> Greedy:
-    """A run of Greedy."""
-    return Greedy(instance, config, seed=seed, surroundings=surroundings, device=device)
+RUN = Greedy

@@ -10,22 +10,8 @@ of ``incentive`` and ``pruning``.
 
 from __future__ import annotations
 
-from veaat_migration.game.instance import GameInstance
-from veaat_migration.learning.algorithms.settings import ONE_STEP, fixed
-from veaat_migration.learning.config import TrainingConfig
+from veaat_migration.learning.algorithms.settings import ONE_STEP
 from veaat_migration.learning.learner import Learner
-from veaat_migration.learning.surroundings import Surroundings
 
-
-def create(
-    instance: GameInstance,
-    config: TrainingConfig,
-    *,
-    seed: int,
-    surroundings: Surroundings | None,
-    device: str,
-) -> Learner:
-    """A run of MAA2C."""
-    return Learner(
-        instance, fixed(config, ONE_STEP), seed=seed, surroundings=surroundings, device=device
-    )
+RUN = Learner
+FIXED = ONE_STEP

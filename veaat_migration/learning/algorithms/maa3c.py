@@ -203,15 +203,4 @@ class AsynchronousLearner(Learner):
         )
 
 
-def create(
-    instance: GameInstance,
-    config: TrainingConfig,
-    *,
-    seed: int,
-    surroundings: Surroundings | None,
-    device: str,
-) -> AsynchronousLearner:
-    """A run of MAA3C."""
-    return AsynchronousLearner(
-        instance, config, seed=seed, surroundings=surroundings, device=device
-    )
+RUN = AsynchronousLearner

@@ -8,22 +8,8 @@ Cooperative Multi-Agent Games', 2022.
 
 from __future__ import annotations
 
-from veaat_migration.game.instance import GameInstance
-from veaat_migration.learning.algorithms.settings import PLAIN, fixed
-from veaat_migration.learning.config import TrainingConfig
+from veaat_migration.learning.algorithms.settings import PLAIN
 from veaat_migration.learning.learner import Learner
-from veaat_migration.learning.surroundings import Surroundings
 
-
-def create(
-    instance: GameInstance,
-    config: TrainingConfig,
-    *,
-    seed: int,
-    surroundings: Surroundings | None,
-    device: str,
-) -> Learner:
-    """A run of MAPPO."""
-    return Learner(
-        instance, fixed(config, PLAIN), seed=seed, surroundings=surroundings, device=device
-    )
+RUN = Learner
+FIXED = PLAIN

@@ -9,11 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.algorithms.unlearned import Unlearned, random_actions
-from veaat_migration.learning.config import TrainingConfig
 from veaat_migration.learning.environment import Environment
-from veaat_migration.learning.surroundings import Surroundings
 
 
 class RandomPolicy:
@@ -47,13 +44,4 @@ class Random(Unlearned):
         return random_actions(self.environment, self.environment.games, self.generator)
 
 
-def create(
-    instance: GameInstance,
-    config: TrainingConfig,
-    *,
-    seed: int,
-    surroundings: Surroundings | None,
-    device: str,
-) -> Random:
-    """A run of Random."""
-    return Random(instance, config, seed=seed, surroundings=surroundings, device=device)
+RUN = Random

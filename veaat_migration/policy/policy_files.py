@@ -39,7 +39,7 @@ def read_policy(path: str | os.PathLike[str]) -> PolicyArtifact:
         PolicyFileError: there is no such file, it is too large, or not exactly as written.
     """
     path = Path(path)
-    return PolicyArtifact.from_bytes(_read(path, MAX_FILE_SIZE), str(path))
+    return PolicyArtifact.from_bytes(read_limited(path, MAX_FILE_SIZE), str(path))
 
 
 def write_policy(artifact: PolicyArtifact, path: str | os.PathLike[str]) -> None:
@@ -60,13 +60,13 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[PolicyArtifact, ...]:
     """
     listing = Path(folder) / BUNDLE
     try:
-        entries = _entries(parse_json(_read(listing, MAX_BUNDLE_SIZE)))
+        entries = _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
     except (ValueError, RecursionError) as error:
         raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
     artifacts = []
     for entry in entries:
         path = Path(folder) / entry["file"]
-        data = _read(path, MAX_FILE_SIZE)
+        data = read_limited(path, MAX_FILE_SIZE)
         if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise PolicyFileError(f"{path}: is not the file that {listing} lists; {_AGAIN}")
         artifact = PolicyArtifact.from_bytes(data, str(path))
@@ -81,6 +81,25 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[PolicyArtifact, ...]:
         return _one_game(artifacts)
     except SchemaError as error:
         raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
+
+
+def file_in_bundle(folder: str | os.PathLike[str], role: str, agent_id: int) -> Path:
+    """The file of one agent's policy in a bundle; nothing but the list is read.
+
+    Raises:
+        PolicyFileError: there is no bundle, or none of its policies is the agent's.
+    """
+    listing = Path(folder) / BUNDLE
+    try:
+        entries = _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
+    except (ValueError, RecursionError) as error:
+        raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
+    for entry in entries:
+        if (entry["role"], entry["id"]) == (role, agent_id):
+            return Path(folder) / entry["file"]
+    raise PolicyFileError(
+        f"{listing}: holds no policy of {role} {agent_id}; name the bundle of its game"
+    )
 
 
 def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[str]) -> Path:
@@ -134,7 +153,7 @@ def _entries(value: Any) -> list[dict[str, Any]]:
 def _listed(listing: Path) -> set[str]:
     """Files of the bundle that is there now, if it is one."""
     try:
-        entries = _entries(parse_json(_read(listing, MAX_BUNDLE_SIZE)))
+        entries = _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
     except (ValueError, RecursionError, PolicyFileError):
         return set()
     return {entry["file"] for entry in entries if entry["file"].endswith(SUFFIX)}
@@ -156,8 +175,12 @@ def _one_game(artifacts: list[PolicyArtifact]) -> tuple[PolicyArtifact, ...]:
     return tuple(ordered)
 
 
-def _read(path: Path, limit: int) -> bytes:
-    """Content of a regular file of at most ``limit`` bytes."""
+def read_limited(path: Path, limit: int) -> bytes:
+    """Content of a regular file of at most ``limit`` bytes.
+
+    Raises:
+        PolicyFileError: there is none, it is larger, or it cannot be read.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

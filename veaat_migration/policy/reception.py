@@ -21,14 +21,13 @@ from veaat_migration.policy.policy_files import file_in_bundle, read_limited
 from veaat_migration.policy.runtime import Actor, NumpyActor
 from veaat_migration.policy.schema import MAX_ID, ROLES, PolicySchema
 from veaat_migration.policy.self_test import SelfTestError, self_test
+from veaat_migration.policy.signature import SignatureError, read_signature, verify
 from veaat_migration.policy.verdict import Accepted, EntryLike, RefusalReason, Refused
 
 __all__ = ["Accepted", "EntryLike", "Reception", "RefusalReason", "Refused"]
 
 MAX_SIZE = 1 << 20
 """Most bytes of a policy that comes over a network [B]; those of the base case have 5 KiB."""
-MAX_SIGNATURE = 4096
-"""Most bytes of a signature file [B]; a signature has 64."""
 ROLE_CODES = {"leader": 1, "follower": 2}
 """Roles as numbers in messages (PolicyEntry.ROLE_*)."""
 TOLERANCE = 1e-6
@@ -174,9 +173,9 @@ class Reception:
         """
         if Path(path).is_dir():
             path = file_in_bundle(path, self.role, self.agent_id)
-        content, beside = read_limited(Path(path), MAX_FILE_SIZE), Path(f"{os.fspath(path)}.sig")
-        signature = read_limited(beside, MAX_SIGNATURE) if beside.exists() else b""
-        return self.take(content, signature, allow_older=True)
+        path = Path(path)
+        content = read_limited(path, MAX_FILE_SIZE)
+        return self.take(content, read_signature(path), allow_older=True)
 
     def refuse(self, reason: RefusalReason, message: str) -> Refused:
         """Count a refusal; also for those who fetch content and find fault with it."""
@@ -248,8 +247,6 @@ class Reception:
                 "the policy is not signed, and this node has a public key: only policies signed "
                 "with the private one are played ('veaat policy sign')",
             )
-        from veaat_migration.policy.signature import SignatureError, verify
-
         try:
             verify(self._public_key, content, signature)
         except SignatureError as error:

@@ -40,7 +40,7 @@ def self_test(actor: Actor, artifact: PolicyArtifact) -> None:
     scale = artifact.schema.action_scale
     width = scale.high - scale.low
     records = sample_records(artifact)
-    reference = actor if isinstance(actor, NumpyActor) else NumpyActor(artifact)
+    reference = actor if type(actor) is NumpyActor else NumpyActor(artifact)
     first = [_ask(actor, record) for record in records]
     for record, answer in zip(reversed(records), reversed(first), strict=True):
         if not np.array_equal(_ask(actor, record), answer):

@@ -21,7 +21,7 @@ ALLOWED = {
     "game": {"numpy", "scipy", "torch"},
     "policy": {"numpy", "onnx", "cryptography", "game"},
     "protocol": {"numpy", "game", "policy"},
-    "mobility": {"numpy"},
+    "mobility": {"numpy", "game"},
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
     "learning": {
         *("numpy", "torch", "safetensors", "pydantic", "matplotlib"),

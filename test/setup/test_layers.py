@@ -19,9 +19,9 @@ STANDARD = set(sys.stdlib_module_names)
 # Third-party modules and other layers that a layer may import.
 ALLOWED = {
     "game": {"numpy", "scipy", "torch"},
-    "policy": {"numpy", "onnx", "cryptography", "game"},
+    "policy": {"numpy", "onnx", "onnxruntime", "cryptography", "game"},
     "protocol": {"numpy", "game", "policy"},
-    "mobility": {"numpy"},
+    "mobility": {"numpy", "game"},
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
     "learning": {
         *("numpy", "torch", "safetensors", "pydantic", "matplotlib"),

@@ -1,9 +1,9 @@
 """Lifecycle nodes (REP 2002 states) that end like every other node of the project.
 
 Subclasses override :meth:`LifecycleMixin.configure`, ``activate``, ``deactivate``, ``cleanup`` and
-``shut_down``; each may raise. A :class:`VeaatError` refuses the transition and its message says why.
-Anything else is a fault of ours: it is logged with its traceback and the node goes back to
-unconfigured. Neither ends the process, and nor does a transition that is asked for at the wrong time.
+``shut_down``; each may raise. A :class:`VeaatError` refuses the transition, and its message says
+why. Anything else is a fault of ours: it is logged with its traceback and the node goes back to
+unconfigured. Neither ends the process, and nor does a transition that is asked for at a wrong time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
 
 from veaat_migration.errors import VeaatError
 from veaat_migration.nodes.common_parameters import AUTOSTART, EXECUTOR
@@ -68,7 +69,7 @@ class LifecycleMixin(LifecycleNodeMixin):  # type: ignore[misc]  # rclpy has no 
         """Active to inactive."""
 
     def cleanup(self) -> None:
-        """Inactive to unconfigured; also after a failure in any state, so it must bear repeating."""
+        """Inactive to unconfigured; also after a failure in any state: it must bear repeating."""
 
     def shut_down(self) -> None:
         """Any state to finalized: what must be done before the process ends. Called once."""
@@ -212,7 +213,7 @@ class ManagedLifecycleNode(LifecycleMixin, ManagedNode):
             VeaatError: a parameter is missing or has no meaning.
         """
         node_options.setdefault("namespace", NAMESPACE)
-        ManagedNode.__init__(self, name, **node_options)
+        Node.__init__(self, name, **node_options)
         self.values: dict[str, Value] = declare(self, (*specs, AUTOSTART, EXECUTOR))
         self.executor_name = text(self.values, EXECUTOR.name)
         self.begin_lifecycle(autostart=bool(self.values[AUTOSTART.name]))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from veaat_migration.nodes.common_parameters import AUTOSTART
+from veaat_migration.game.delay import Channel
+from veaat_migration.mobility.position_watch import MAX_SPEED, TIMEOUT
+from veaat_migration.nodes.common_parameters import AUTOSTART, MAX_ID
 from veaat_migration.nodes.follower_parameters import FOLLOWER
 from veaat_migration.nodes.leader_parameters import LEADER
 from veaat_migration.nodes.specification import Kind, ParameterSpec
 from veaat_migration.policy.artifact import MAX_FILE_SIZE
+from veaat_migration.policy.onnx_runtime import RUNTIMES
 from veaat_migration.policy.reception import MAX_SIZE
 
-RUNTIMES = ("numpy", "onnxruntime")
 _OF_OTHER_POLICIES = frozenset(
     {"policy", "equilibrium_price", "equilibrium_rsu_ids", "equilibrium_bandwidth"}
 )
@@ -69,8 +71,127 @@ POLICY: tuple[ParameterSpec, ...] = (
         "onnx_providers",
         Kind.STRING,
         "execution providers of onnxruntime in order of preference, separated by blanks: "
-        "TensorRT, CUDA, CPU",
-        "CPU",
+        "tensorrt, cuda, cpu",
+        "cpu",
+    ),
+    ParameterSpec(
+        "onnx_folder",
+        Kind.STRING,
+        "folder with ready ONNX files of 'veaat policy --onnx', for machines without the package "
+        "onnx; empty: none",
+        "",
+    ),
+)
+
+
+VEHICLE: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        "link_rsu_ids",
+        Kind.INTEGER_ARRAY,
+        "RSUs whose place is known; given: delays are reckoned from the vehicle's odometry",
+        [],
+        minimum=1,
+        maximum=MAX_ID,
+    ),
+    ParameterSpec(
+        "link_x",
+        Kind.DOUBLE_ARRAY,
+        "x of each of link_rsu_ids in the frame of the odometry",
+        [],
+        unit="m",
+    ),
+    ParameterSpec("link_y", Kind.DOUBLE_ARRAY, "y of each of link_rsu_ids", [], unit="m"),
+    ParameterSpec(
+        "link_base_delay",
+        Kind.DOUBLE_ARRAY,
+        "T0_ij, queueing plus re-instantiation delay at each of link_rsu_ids; left out: 0, or "
+        "delay_base",
+        [],
+        unit="s",
+        minimum=0.0,
+    ),
+    ParameterSpec(
+        "coverage_radius",
+        Kind.DOUBLE,
+        "farthest distance at which an RSU serves",
+        math.inf,
+        unit="m",
+        above=0.0,
+        infinite=True,
+    ),
+    ParameterSpec(
+        "antenna_gain",
+        Kind.DOUBLE,
+        "A, channel gain coefficient",
+        Channel.antenna_gain,
+        above=0.0,
+    ),
+    ParameterSpec(
+        "carrier_frequency",
+        Kind.DOUBLE,
+        "f, frequency of the carrier",
+        Channel.carrier_frequency,
+        unit="GHz",
+        above=0.0,
+    ),
+    ParameterSpec(
+        "transmit_power",
+        Kind.DOUBLE,
+        "rho, power of the sender",
+        Channel.transmit_power,
+        unit="dBm",
+        minimum=-100.0,
+        maximum=100.0,
+    ),
+    ParameterSpec(
+        "noise_power",
+        Kind.DOUBLE,
+        "sigma^2, power of the noise",
+        Channel.noise_power,
+        unit="dBm",
+        minimum=-250.0,
+        maximum=100.0,
+    ),
+    ParameterSpec(
+        "odometry_frame",
+        Kind.STRING,
+        "frame_id that odometry must have to be taken; empty: any",
+        "",
+    ),
+    ParameterSpec(
+        "odometry_timeout",
+        Kind.DOUBLE,
+        "age at which a position is stale and delays count as unknown",
+        TIMEOUT,
+        unit="s",
+        above=0.0,
+        maximum=3600.0,
+    ),
+    ParameterSpec(
+        "max_speed",
+        Kind.DOUBLE,
+        "a vehicle that seems to go faster has a new origin of its odometry",
+        MAX_SPEED,
+        unit="m/s",
+        above=0.0,
+    ),
+    ParameterSpec(
+        "task_tolerance",
+        Kind.DOUBLE,
+        "largest relative difference between twin_task and the parameters up to which the learned "
+        "policy, which does not see the task, still answers",
+        0.01,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    ParameterSpec(
+        "offers_timeout",
+        Kind.DOUBLE,
+        "time without a new round after which migration_decision says that there is no target",
+        5.0,
+        unit="s",
+        above=0.0,
+        maximum=3600.0,
     ),
 )
 
@@ -80,7 +201,7 @@ def _played(specs: Iterable[ParameterSpec]) -> tuple[ParameterSpec, ...]:
     return tuple(spec for spec in specs if spec.name not in _OF_OTHER_POLICIES)
 
 
-AV_INFERENCE: tuple[ParameterSpec, ...] = (*_played(FOLLOWER), *POLICY, AUTOSTART)
+AV_INFERENCE: tuple[ParameterSpec, ...] = (*_played(FOLLOWER), *POLICY, *VEHICLE, AUTOSTART)
 
 RSU_INFERENCE: tuple[ParameterSpec, ...] = (
     *_played(LEADER),

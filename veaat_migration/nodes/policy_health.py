@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from veaat_migration.nodes.health import Health, Level, Section
 from veaat_migration.policy.interface import PolicyReport
+from veaat_migration.policy.learned import Reason
 
 SHORT = 12
 """Digits of a digest that a person is shown."""
@@ -50,7 +51,10 @@ def policy_section(now: PolicyView, before: PolicyView | None) -> Section:
 
 
 def assess_policy(now: PolicyView, before: PolicyView | None) -> Health:
-    """Judge what happened since ``before`` (None: since the start)."""
+    """Judge what happened since ``before`` (None: since the start).
+
+    At the start the history is not complete yet; that is nothing to worry about.
+    """
     report = now.report
     if now.problem:
         return Health(Level.ERROR, f"policy: {now.problem}")
@@ -65,7 +69,8 @@ def assess_policy(now: PolicyView, before: PolicyView | None) -> Health:
         for reason, count in report.fallbacks.items()
         if count > former.fallbacks.get(reason, 0)
     }
-    if grown:
+    first = not former.decisions and set(grown) == {Reason.HISTORY.value}
+    if grown and not first:
         shown = ", ".join(f"{n} because {reason}" for reason, n in sorted(grown.items()))
         return Health(Level.WARN, f"answers left to the best response: {shown}")
     return Health(Level.OK, f"plays version {report.version}, {report.sha256[:SHORT]}")

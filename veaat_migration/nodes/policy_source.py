@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from veaat_migration.nodes.specification import Value, integer, text
+from veaat_migration.policy.onnx_runtime import make_runtime
 from veaat_migration.policy.policy_store import PolicyStore
 from veaat_migration.policy.reception import Reception
-from veaat_migration.policy.runtime import NumpyActor
 from veaat_migration.policy.verdict import Refused
 
 
@@ -37,16 +37,12 @@ def make_reception(
         public_key=key,
         max_size=integer(values, "max_policy_size"),
         limits=limits,
-        make_actor=_runtime(values),
+        make_actor=make_runtime(
+            text(values, "policy_runtime"),
+            providers=text(values, "onnx_providers").split(),
+            folder=text(values, "onnx_folder") or None,
+        ),
     )
-
-
-def _runtime(values: Mapping[str, Value]) -> Any:
-    if text(values, "policy_runtime") == "numpy":
-        return NumpyActor
-    from veaat_migration.policy.onnx_runtime import make_onnx_actor
-
-    return make_onnx_actor(text(values, "onnx_providers").split())
 
 
 def read_first(reception: Reception, path: str, store: PolicyStore | None) -> str:

@@ -23,10 +23,12 @@ from veaat_migration.nodes.lifecycle import LifecycleMixin
 from veaat_migration.nodes.parameters import declare
 from veaat_migration.nodes.player import NAMESPACE, life_settings
 from veaat_migration.nodes.policy_health import PolicyView, policy_section
+from veaat_migration.nodes.policy_intake import PolicyIntake
+from veaat_migration.nodes.policy_keeper import PolicyKeeper
 from veaat_migration.nodes.policy_source import make_reception, read_first
 from veaat_migration.nodes.process import ManagedNode
 from veaat_migration.nodes.reporting import Reporter
-from veaat_migration.nodes.specification import ParameterSpec, Value, text
+from veaat_migration.nodes.specification import ParameterSpec, Value, number, text
 from veaat_migration.nodes.topics import MachineT, Topics
 from veaat_migration.policy.interface import PolicyReport
 from veaat_migration.policy.policy_store import PolicyStore
@@ -63,6 +65,8 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
         self._topics: Topics[MachineT] | None = None
         self._reporter: Reporter | None = None
         self._reception: Reception | None = None
+        self._intake: PolicyIntake | None = None
+        self._keeper: PolicyKeeper | None = None
         self._problem = ""
         self._seen: PolicyView | None = None
         self._read_profile()
@@ -111,9 +115,18 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
         stamp = Stamper(self)
         self._topics = self._make_topics(stamp)
         self._reporter = Reporter(self, stamp, self.get_name(), self._sections)
-        accepted = reception.current
-        if accepted is not None:
-            self.get_logger().info(f"policy version {accepted.version}, {accepted.sha256}")
+        if store is not None:
+            self._keeper = PolicyKeeper(store)
+        if bool(self.values["policy_releases"]):
+            self._intake = PolicyIntake(
+                self,
+                reception,
+                self._play,
+                timeout=number(self.values, "policy_timeout"),
+                threaded=text(self.values, "policy_runtime") != "numpy",
+            )
+        if reception.current is not None:
+            self._note(reception.current)
 
     def activate(self) -> None:
         """Begin to play, as a new life."""
@@ -148,17 +161,24 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
     def cleanup(self) -> None:
         """Give everything back."""
         self.deactivate()
+        if self._intake is not None:
+            self._intake.destroy()
+        if self._keeper is not None:
+            self._keeper.close()
         if self._reporter is not None:
             self._reporter.destroy()
         if self._topics is not None:
             for publisher in self._topics.publishers:
                 self.destroy_publisher(publisher)
         self._reporter = self._topics = self._reception = None
+        self._intake = self._keeper = None
 
     def shut_down(self) -> None:
         """Say goodbye; the process ends."""
         if self._life is not None:
             self._life.leave()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def publishers_to_flush(self) -> Sequence[Publisher]:
         """Everything this node says matters to the record."""
@@ -178,7 +198,12 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
         self._problem = ""
         if self._slot is not None:
             self._slot.load(accepted)
+        self._note(accepted)
+
+    def _note(self, accepted: Accepted) -> None:
         self.get_logger().info(f"policy version {accepted.version}, {accepted.sha256}")
+        if self._keeper is not None:
+            self._keeper.keep(accepted)
 
     def _sections(self) -> Iterable[Section]:
         reception = self._reception
@@ -190,7 +215,8 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
             if reception is None
             else {reason.value: n for reason, n in reception.refusals.items()},
             last_refusal="" if reception is None else reception.last_refusal or "",
-            problem=self._problem,
+            problem=self._problem or ("" if self._keeper is None else self._keeper.problem),
+            release="" if self._intake is None else self._intake.release,
         )
         section = policy_section(view, self._seen)
         self._seen = view

@@ -15,7 +15,8 @@ from veaat_migration.learning.worker_messages import ReleaseOrder
 from veaat_migration.policy.artifact import PolicyArtifact
 from veaat_migration.policy.network_file import canonical_json
 from veaat_migration.policy.policy_files import read_bundle
-from veaat_migration.policy.releases import Figures, Origin, Release, ReleaseBook
+from veaat_migration.policy.release import Figures, Origin, Release
+from veaat_migration.policy.releases import ReleaseBook
 from veaat_migration.policy.signature import load_private_key
 from veaat_migration.scenario.instance_file import instance_to_mapping
 

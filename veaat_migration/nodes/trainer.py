@@ -52,7 +52,8 @@ from veaat_migration.nodes.training_orders import (
     kept_goal,
     own_order,
 )
-from veaat_migration.policy.releases import ReleaseBook, ReleaseError
+from veaat_migration.policy.release import ReleaseError
+from veaat_migration.policy.releases import ReleaseBook
 from veaat_migration.policy.signature import load_private_key
 from veaat_migration.srv import GetPolicy
 

@@ -9,7 +9,7 @@ from builtin_interfaces.msg import Time
 from veaat_migration.action import Train
 from veaat_migration.learning.supervisor import Activity, Supervisor
 from veaat_migration.msg import PolicyEntry, PolicyManifest, TrainingStatus
-from veaat_migration.policy.releases import Release, ReleasedPolicy
+from veaat_migration.policy.release import Release, ReleasedPolicy
 
 ROLES: Mapping[str, int] = {
     "leader": PolicyEntry.ROLE_LEADER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from veaat_migration.policy.releases import Figures
+from veaat_migration.policy.release import Figures
 
 
 @dataclass(frozen=True)

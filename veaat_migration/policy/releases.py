@@ -7,118 +7,40 @@ it is on disk: a folder whose name is a number is whole. One process writes, any
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from veaat_migration.errors import VeaatError
-from veaat_migration.policy.artifact import MAX_FILE_SIZE, PolicyArtifact, PolicyFileError
-from veaat_migration.policy.checks import MAX_COUNT, SchemaError, keys, list_of, whole
-from veaat_migration.policy.network_file import canonical_json, parse_json
-from veaat_migration.policy.policy_files import (
-    FILE_NAME,
-    file_name,
-    make_folder,
-    read_limited,
-    write_bundle,
-    write_file,
+from veaat_migration.policy.artifact import PolicyArtifact, PolicyFileError
+from veaat_migration.policy.checks import SchemaError
+from veaat_migration.policy.network_file import canonical_json
+from veaat_migration.policy.policy_files import file_name, make_folder, write_bundle, write_file
+from veaat_migration.policy.release import (
+    POLICY_KEYS,
+    RELEASE,
+    RELEASE_FORMAT,
+    RELEASE_VERSION,
+    Figures,
+    Release,
+    ReleasedPolicy,
+    ReleaseError,
+    read_release,
 )
-from veaat_migration.policy.schema import FORMAT_VERSION, ROLES
-from veaat_migration.policy.signature import SIGNATURE_SIZE, SIGNATURE_SUFFIX, read_signature, sign
+from veaat_migration.policy.schema import FORMAT_VERSION
+from veaat_migration.policy.signature import SIGNATURE_SUFFIX, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-RELEASE = "release.json"
-RELEASE_FORMAT = "veaat-policy-release"
-RELEASE_VERSION = 1
-MAX_RELEASE_SIZE = 4 << 20
-"""Most bytes of ``release.json``."""
 KEEP = 5
 """Releases that are kept."""
 _UNFINISHED = ".unfinished-"
-_KEYS = (
-    *("format", "version", "policy_version", "format_version", "training", "seed", "iteration"),
-    *("game", "gap", "exploitability", "final", "released", "policies"),
-)
-_POLICY_KEYS = ("role", "id", "file", "sha256", "size", "sparsity")
-
-
-class ReleaseError(VeaatError):
-    """A release that cannot be written, or a file that no release has."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How good policies are; NaN: not known."""
-
-    gap: float
-    """Largest relative distance of a utility from the equilibrium."""
-    exploitability: float
-    """Largest relative gain of one player who deviates."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Which training and which game policies come from."""
-
-    training: str
-    """SHA-256 of the training configuration."""
-    seed: int
-    iteration: int
-    game: str
-    """SHA-256 of the game's numbers: releases of one game can be compared."""
-
-
-@dataclass(frozen=True)
-class ReleasedPolicy:
-    """One agent's file in a release."""
-
-    role: str
-    agent_id: int
-    path: Path
-    sha256: str
-    """Digest of the file's bytes, 64 hexadecimal digits."""
-    size: int
-    sparsity: float
-    signature: bytes
-    """Empty: not signed."""
-
-    def read(self) -> bytes:
-        """The file's content.
-
-        Raises:
-            ReleaseError: it is no longer what was released.
-        """
-        try:
-            content = read_limited(self.path, MAX_FILE_SIZE)
-        except PolicyFileError as error:
-            raise ReleaseError(str(error)) from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise ReleaseError(f"{self.path}: is no longer the file that was released")
-        return content
-
-
-@dataclass(frozen=True)
-class Release:
-    """Policies of all agents of a game, given out together."""
-
-    policy_version: int
-    origin: Origin
-    figures: Figures
-    final: bool
-    """Whether they are those of the end of a training run."""
-    released: float
-    """When [s since 1970]."""
-    policies: tuple[ReleasedPolicy, ...]
-    """Leaders first, each role by id."""
-    format_version: int = FORMAT_VERSION
 
 
 class ReleaseBook:
@@ -167,7 +89,7 @@ class ReleaseBook:
                 del known[version]
         for version in there - set(self._known) - set(self.problems):
             try:
-                self._known[version] = _load(self.folder / str(version), version)
+                self._known[version] = read_release(self.folder / str(version), version)
             except (SchemaError, PolicyFileError) as error:
                 self.problems[version] = f"{self.folder / str(version)}: {error}"
 
@@ -196,7 +118,7 @@ class ReleaseBook:
         if version <= self.last_version:
             raise ReleaseError(f"release {version}: must be above {self.last_version}")
         target = self.folder / str(version)
-        unfinished = self.folder / f"{_UNFINISHED}{os.getpid()}-{time.monotonic_ns()}"
+        unfinished = self._unfinished()
         try:
             make_folder(self.folder)
             write_bundle(artifacts, unfinished)
@@ -216,10 +138,10 @@ class ReleaseBook:
                 "policies": [_write_entry(artifact, unfinished, key) for artifact in artifacts],
             }
             write_file(unfinished / RELEASE, canonical_json(content).encode("ascii") + b"\n")
-            release = _load(unfinished, version)
+            release = read_release(unfinished, version)
             unfinished.rename(target)
             _sync(self.folder)
-            release = _load(target, version)
+            release = read_release(target, version)
         except (OSError, SchemaError, PolicyFileError) as error:
             raise ReleaseError(f"release {version}: {error}") from error
         finally:
@@ -264,14 +186,25 @@ class ReleaseBook:
             if name.isascii() and name.isdigit() and name == str(int(name)) and int(name) > 0
         }
 
+    def _unfinished(self) -> Path:
+        """A name for a folder that is not a release yet, or no longer one."""
+        return self.folder / f"{_UNFINISHED}{os.getpid()}-{time.monotonic_ns()}"
+
+    def _remove(self, version: int) -> None:
+        """Take a release away, in one step too."""
+        gone = self._unfinished()
+        with contextlib.suppress(OSError):
+            (self.folder / str(version)).rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
     def _tidy(self) -> None:
         """Remove what is too old or was left behind; who is reading has it open."""
         for release in self.releases[self._keep :]:
-            shutil.rmtree(self.folder / str(release.policy_version), ignore_errors=True)
+            self._remove(release.policy_version)
             del self._known[release.policy_version]
         newest = self.last_version
         for version in [version for version in self.problems if version < newest]:
-            shutil.rmtree(self.folder / str(version), ignore_errors=True)
+            self._remove(version)
             del self.problems[version]
         for entry in self.folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(entry, ignore_errors=True)
@@ -288,79 +221,7 @@ def _write_entry(
         *(schema.role, schema.agent_id, name, hashlib.sha256(data).hexdigest()),
         *(len(data), float(schema.sparsity)),
     )
-    return dict(zip(_POLICY_KEYS, values, strict=True))
-
-
-def _load(folder: Path, version: int) -> Release:
-    """Read and check a release.
-
-    Raises:
-        SchemaError: ``release.json`` is malformed.
-        PolicyFileError: a file is missing, damaged or cannot be read.
-    """
-    try:
-        top = keys(RELEASE, parse_json(read_limited(folder / RELEASE, MAX_RELEASE_SIZE)), _KEYS)
-    except (ValueError, RecursionError) as error:
-        raise SchemaError(f"{RELEASE}: {error}") from error
-    if top["format"] != RELEASE_FORMAT or top["version"] != RELEASE_VERSION:
-        raise SchemaError(f"format: must be {RELEASE_FORMAT!r}, version {RELEASE_VERSION}")
-    if top["policy_version"] != version:
-        raise SchemaError(f"policy_version: must be {version}, as the folder is named")
-    for name in ("format_version", "seed", "iteration"):
-        whole(name, top[name], 0, MAX_COUNT)
-    for name in ("training", "game"):
-        if not isinstance(top[name], str):
-            raise SchemaError(f"{name}: must be text")
-    return Release(
-        policy_version=version,
-        origin=Origin(top["training"], top["seed"], top["iteration"], top["game"]),
-        figures=Figures(_number("gap", top["gap"]), _number("gain", top["exploitability"])),
-        final=top["final"] is True,
-        released=_number("released", top["released"]),
-        policies=tuple(
-            _policy(f"policies[{k}]", entry, folder)
-            for k, entry in enumerate(list_of("policies", top["policies"]))
-        ),
-        format_version=top["format_version"],
-    )
-
-
-def _policy(path: str, value: Any, folder: Path) -> ReleasedPolicy:
-    entry = keys(path, value, _POLICY_KEYS)
-    if entry["role"] not in ROLES:
-        raise SchemaError(f"{path}.role: must be one of {ROLES}")
-    whole(f"{path}.id", entry["id"], 1, MAX_COUNT)
-    whole(f"{path}.size", entry["size"], 1, MAX_FILE_SIZE)
-    if not (isinstance(entry["file"], str) and FILE_NAME.fullmatch(entry["file"])):
-        raise SchemaError(f"{path}.file: must be the name of a file in the same folder")
-    file = folder / entry["file"]
-    signature = read_signature(file)
-    if len(signature) not in (0, SIGNATURE_SIZE):
-        raise SchemaError(f"{path}: its signature must have {SIGNATURE_SIZE} bytes")
-    policy = ReleasedPolicy(
-        role=entry["role"],
-        agent_id=entry["id"],
-        path=file,
-        sha256=str(entry["sha256"]),
-        size=entry["size"],
-        sparsity=_number(f"{path}.sparsity", entry["sparsity"]),
-        signature=signature,
-    )
-    try:
-        size = len(policy.read())
-    except ReleaseError as error:
-        raise SchemaError(f"{path}: {error}") from error
-    if size != policy.size:
-        raise SchemaError(f"{path}.size: must be {size}, as the file has")
-    return policy
-
-
-def _number(path: str, value: Any) -> float:
-    if value is None:
-        return math.nan
-    if type(value) not in (int, float):
-        raise SchemaError(f"{path}: must be a number or null")
-    return float(value)
+    return dict(zip(POLICY_KEYS, values, strict=True))
 
 
 def _number_or_none(value: float) -> float | None:

@@ -151,7 +151,7 @@ class PolicyIntake:
         self._stop_waiting()
         assert self._goal is not None
         try:
-            answer = call.result()
+            answer: Any = call.result()
         except Exception as error:  # of the RMW, unspecified
             self._retry(f"{SERVICE}: {error}")
             return

@@ -17,6 +17,7 @@ EXECUTABLES = (
     "round_monitor",
     "rsu_inference",
     "rsu_leader",
+    "trainer",
 )
 
 

@@ -87,6 +87,20 @@ def test_a_damaged_store_is_a_refusal_and_no_error(tmp_path: Path):
     assert isinstance(load(tmp_path), Accepted)
 
 
+def test_only_the_file_that_it_wrote_itself_is_read(tmp_path: Path):
+    PolicyStore(tmp_path / "store", "follower", 1).save(take())
+    listing = tmp_path / "store" / "follower-1.json"
+    (policy,) = (tmp_path / "store").glob("*.safetensors")
+    policy.rename(tmp_path / policy.name)
+    values = json.loads(listing.read_text())
+    listing.write_text(json.dumps({**values, "file": f"../{policy.name}"}))
+
+    found = load(tmp_path / "store")
+
+    assert isinstance(found, Refused)
+    assert found.reason is RefusalReason.STORE
+
+
 def test_it_passes_the_checks_of_the_reception(tmp_path: Path):
     PolicyStore(tmp_path, "follower", 1).save(take())
     reception = Reception("follower", 1, limits=(0.0, 8.0))

@@ -157,7 +157,6 @@ class Reception:
             artifact, actor, content, bytes(signature), found, artifact.schema.policy_version
         )
         self.accepted += 1
-        self._hopeless = None
         return self.current
 
     def take_file(self, path: str | os.PathLike[str]) -> Accepted | Refused:

@@ -186,8 +186,7 @@ def lateness(instance: GameInstance, plays: Sequence[Play]) -> FloatArray | None
     game = BatchedGame(instance, dtype=torch.float64)
     prices = torch.as_tensor(np.array([play.prices for play in plays]))
     demand = torch.as_tensor(np.array([play.demand for play in plays]))
-    late: FloatArray = np.asarray(game.lateness(prices, demand).mean(0))
-    return late
+    return np.asarray(game.lateness(prices, demand).mean(0))
 
 
 def _gaps(
@@ -196,7 +195,8 @@ def _gaps(
     if equilibrium is None:
         return None
     exact = np.concatenate([equilibrium.leader_utilities, equilibrium.follower_utilities])
-    return (np.concatenate([leaders, followers]) - exact) / np.abs(exact)
+    gaps: FloatArray = (np.concatenate([leaders, followers]) - exact) / np.abs(exact)
+    return gaps
 
 
 def gains_against_learned_answers(learner: Algorithm, play: Play) -> FloatArray:

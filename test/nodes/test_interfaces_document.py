@@ -20,9 +20,10 @@ TABLES = {
     "av_follower": ("veaat_migration.nodes.follower_parameters", "FOLLOWER"),
     "round_monitor": ("veaat_migration.nodes.round_monitor", "PARAMETERS"),
     "recorder": ("veaat_migration.nodes.recorder", "PARAMETERS"),
+    "trainer": ("veaat_migration.nodes.trainer_parameters", "TRAINER"),
     "composed": ("veaat_migration.nodes.composed", "PARAMETERS"),
 }
-PURE = ("rsu_leader", "av_follower")
+PURE = ("rsu_leader", "av_follower", "trainer")
 
 
 def default_text(spec: ParameterSpec) -> str:

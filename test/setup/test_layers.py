@@ -19,7 +19,7 @@ STANDARD = set(sys.stdlib_module_names)
 # Third-party modules and other layers that a layer may import.
 ALLOWED = {
     "game": {"numpy", "scipy", "torch"},
-    "policy": {"numpy", "onnx", "game"},
+    "policy": {"numpy", "onnx", "cryptography", "game"},
     "protocol": {"numpy", "game", "policy"},
     "mobility": {"numpy"},
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
@@ -131,7 +131,7 @@ def test_vehicles_need_neither_scipy_nor_what_reads_scenarios_or_learns() -> Non
         if file.stem != "__init__"
     ]
     result = run_without(
-        ["scipy", "pydantic", "yaml", "matplotlib", "rclpy", *LEARNING],
+        ["scipy", "pydantic", "yaml", "matplotlib", "cryptography", "rclpy", *LEARNING],
         *(f"import {module}" for module in modules),
     )
 

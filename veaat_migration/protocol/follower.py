@@ -137,7 +137,7 @@ class FollowerMachine:
             session=self._session,
             state=state,
             round_=self._round,
-            policy=self._policy.name,
+            policy=self._policy,
             peer_ids=tuple(sorted(self._rsus.expected)),
         )
 

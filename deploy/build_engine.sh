@@ -32,7 +32,8 @@ command -v veaat >/dev/null || fail "veaat not found: source the workspace's set
 python=${PYTHON:-python3}
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+engine=
+trap 'rm -rf "$work" "${engine:-$work}.part"' EXIT
 mkdir -p "$out"
 
 if [ -d "$policy" ]; then files=("$policy"/*.safetensors); else files=("$policy"); fi

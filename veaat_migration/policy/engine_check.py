@@ -5,8 +5,8 @@ For ``deploy/build_engine.sh``: it lets ``trtexec`` answer sample observations a
     python3 -m veaat_migration.policy.engine_check sample POLICY FILE
     python3 -m veaat_migration.policy.engine_check compare POLICY OUTPUT.json
 
-``sample`` writes observations, float32 [N, O] without header, as ``trtexec --loadInputs`` reads them,
-and prints N and O. ``compare`` reads what ``trtexec --exportOutput`` wrote.
+``sample`` writes observations, float32 [N, O] without a header, as ``trtexec --loadInputs`` reads
+them, and prints N and O. ``compare`` reads what ``trtexec --exportOutput`` wrote.
 """
 
 from __future__ import annotations

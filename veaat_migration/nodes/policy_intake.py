@@ -145,13 +145,13 @@ class PolicyIntake:
             self.trouble = str(error)
             return None
 
-    def _on_answer(self, call: Any) -> None:
-        if self._closed or call is not self._call:
+    def _on_answer(self, call: Future) -> None:
+        if self._closed or self._call is None or call is not self._call:
             return
         self._stop_waiting()
         assert self._goal is not None
         try:
-            answer: Any = call.result()
+            answer = call.result()
         except Exception as error:  # of the RMW, unspecified
             self._retry(f"{SERVICE}: {error}")
             return

@@ -26,7 +26,7 @@ workspace=${VEAAT_WORKSPACE_SETUP:-/opt/veaat/install/setup.bash}
 
 [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail "$name: is no name of a node (letters, digits, _)"
 [[ $executable =~ ^[a-z_]+$ ]] || fail "VEAAT_EXECUTABLE=$executable: is no executable's name"
-[ -r "$parameters" ] || fail "$parameters: cannot be read; see deploy/vehicle.example.yaml"
+[ -r "$parameters" ] || fail "$parameters: cannot be read; see config/vehicle.example.yaml"
 
 ros=${VEAAT_ROS_SETUP:-}
 if [ -z "$ros" ]; then

@@ -47,7 +47,7 @@ def parameters(file: Path) -> dict[str, object]:
 
 def test_the_example_has_parameters_that_the_node_takes():
     specs = {spec.name: spec for spec in AV_INFERENCE}
-    values = parameters(DEPLOY / "vehicle.example.yaml")
+    values = parameters(ROOT / "config" / "vehicle.example.yaml")
 
     assert unknown_parameters(values, AV_INFERENCE) == []
     for name, value in values.items():
@@ -65,7 +65,7 @@ def test_the_example_is_a_profile():
         return spec.default
 
     values = {spec.name: default(spec) for spec in FOLLOWER}
-    values |= parameters(DEPLOY / "vehicle.example.yaml")
+    values |= parameters(ROOT / "config" / "vehicle.example.yaml")
 
     assert follower_from_parameters(values).av_id == 1  # type: ignore[arg-type]
 
@@ -85,8 +85,61 @@ def test_executables_exist():
 
 def test_files_that_are_named_exist():
     for file in [*SHELL, *DOCKERFILES, UNIT, *DEPLOY.rglob("*.example"), *DEPLOY.rglob("*.yaml")]:
-        for name in re.findall(r"\b(?:deploy|docs|config)/[\w./@-]*\w", file.read_text()):
+        text = file.read_text().replace("${JETPACK:-6}", "6")
+        for name in re.findall(r"\b(?:deploy|docs|config)/[\w./@-]*\w", text):
             assert (ROOT / name).exists(), f"{file}: {name}"
+
+
+GUIDE = (ROOT / "docs" / "deployment.md").read_text()
+
+
+def test_the_guide_names_what_exists():
+    for name in re.findall(r"\b(?:deploy|config|docs|veaat_migration)/[\w./@-]*\w", GUIDE):
+        if not re.fullmatch(r"veaat_migration/[A-Z]\w+", name):
+            assert (ROOT / name).exists(), name
+    for kind in re.findall(r"`veaat_migration/([A-Z]\w+)`", GUIDE):
+        assert (ROOT / "msg" / f"{kind}.msg").exists(), kind
+
+
+def test_the_guide_gives_launch_arguments_that_exist():
+    source = (ROOT / "launch" / "vehicle.launch.py").read_text()
+    known = set(re.findall(r'DeclareLaunchArgument\(\s*"(\w+)"', source))
+    given = set(re.findall(r"\b(\w+):=", GUIDE))
+
+    assert {"params_file", "odom", "twin_task", "migration_decision"} <= given
+    assert given <= known
+
+
+def test_the_guide_gives_parameters_that_exist():
+    known = {spec.name for spec in AV_INFERENCE} | {"signing_key"}  # of the trainer
+    given = set(re.findall(r"`(policy_\w+|link_\w+|onnx_\w+|delay_\w+|\w+_frame)", GUIDE))
+
+    assert len(given) > 8
+    assert given - {"policy_manifest"} <= known
+
+
+def test_the_guide_gives_options_that_exist():
+    from veaat_migration.cli import build_parser
+
+    known = build_parser().format_help()
+    for command, line in re.findall(r"\bveaat (doctor|policy)\b([^`\n|#]*)", GUIDE):
+        assert command in known
+        assert set(re.findall(r"--[a-z][a-z-]*", line)) <= _options(command), line
+
+
+def _options(command: str) -> set[str]:
+    import importlib
+
+    source = importlib.import_module(f"veaat_migration.commands.{command}").__file__
+    assert source is not None
+    return set(re.findall(r'"(--[a-z][a-z-]*)"', Path(source).read_text()))
+
+
+def test_the_guide_explains_every_refusal():
+    from veaat_migration.policy.reception import RefusalReason
+
+    for reason in RefusalReason:
+        assert f"`{reason.value}`" in GUIDE
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.name)
@@ -113,8 +166,8 @@ def test_the_unit_and_the_script_agree():
     assert "EnvironmentFile=/etc/veaat/%i.env" in unit
     # The nodes' status for parameters without meaning, and the script's own.
     assert "RestartPreventExitStatus=2" in unit
-    store = parameters(DEPLOY / "vehicle.example.yaml")["policy_store"]
-    assert str(store).startswith("/var/lib/veaat")
+    # Where the example suggests to keep policies.
+    assert "/var/lib/veaat/policies" in (ROOT / "config" / "vehicle.example.yaml").read_text()
     assert "StateDirectory=veaat" in unit
 
 

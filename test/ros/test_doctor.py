@@ -60,12 +60,14 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[str
         process.stdout.close()
 
 
-def examine(environment: dict[str, str], folder: Path, seconds: float = 4.0) -> dict[str, Any]:
+def examine(
+    environment: dict[str, str], folder: Path, *arguments: str, seconds: float = 4.0
+) -> dict[str, Any]:
     """Findings by check."""
     result = subprocess.run(
         [
             sys.executable, "-m", "veaat_migration.cli", "doctor", "--json",
-            "--listen", str(seconds),
+            "--listen", str(seconds), *arguments,
         ],
         env=environment, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -90,8 +92,9 @@ def test_a_healthy_game(
 ):
     play(start_node)
 
-    findings = examine(environment, tmp_path)
+    findings = examine(environment, tmp_path, "--odom", "odom")
 
+    assert "nobody publishes /odom" in findings["odometry"]["found"]
     assert findings["players"]["found"] == "AV 1, RSU 1 in /veaat"
     for check in ("types", "qos", "identities", "time", "stamps", "messages"):
         assert findings[check]["level"] == "OK", findings[check]
@@ -131,7 +134,7 @@ def test_foreign_types_and_players_that_are_there_twice(
 def test_its_rules_are_those_of_the_nodes():
     from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-    from veaat_migration.doctor.network import TOPICS, Qos
+    from veaat_migration.doctor.network_facts import TOPICS, Qos
     from veaat_migration.nodes import qos
 
     def rule(profile: Any) -> Qos:

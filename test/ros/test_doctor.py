@@ -82,16 +82,18 @@ PLAYERS: dict[str, dict[str, Any]] = {
 }
 
 
-def play(start_node: Callable[..., Any]) -> None:
-    start_node("rsu_leader", "rsu_1", round_period=0.1, **PLAYERS["rsu_1"])
-    start_node("av_follower", "av_1", **PLAYERS["av_1"])
+@pytest.fixture
+def play(start_node: Callable[..., Any], wait_until: Callable[..., None]) -> None:
+    """A game that is under way."""
+    nodes = [
+        start_node("rsu_leader", "rsu_1", round_period=0.1, **PLAYERS["rsu_1"]),
+        start_node("av_follower", "av_1", **PLAYERS["av_1"]),
+    ]
+    wait_until(lambda: all("playing, round" in node.output for node in nodes), "both play")
 
 
-def test_a_healthy_game(
-    start_node: Callable[..., Any], environment: dict[str, str], tmp_path: Path
-):
-    play(start_node)
-
+@pytest.mark.usefixtures("play")
+def test_a_healthy_game(environment: dict[str, str], tmp_path: Path):
     findings = examine(environment, tmp_path, "--odom", "odom")
 
     assert "nobody publishes /odom" in findings["odometry"]["found"]
@@ -100,13 +102,10 @@ def test_a_healthy_game(
         assert findings[check]["level"] == "OK", findings[check]
 
 
+@pytest.mark.usefixtures("play")
 def test_a_publisher_that_nobody_can_hear(
-    start: Callable[[str, str], None],
-    start_node: Callable[..., Any],
-    environment: dict[str, str],
-    tmp_path: Path,
+    start: Callable[[str, str], None], environment: dict[str, str], tmp_path: Path
 ):
-    play(start_node)
     start("other_rsu", "best_effort")
 
     found = examine(environment, tmp_path)["qos"]

@@ -30,7 +30,7 @@ from veaat_migration.doctor.network_facts import (
 )
 
 SETTLE = 0.5
-"""Share of the listening time after which the graph is asked; others must be found first."""
+"""Share of the listening time after which players are asked; they must be found first."""
 _DEPTH = 1000
 
 
@@ -79,19 +79,19 @@ class _Listener:
         self._subscribe()
         start = time.monotonic()
         self._spin(start + SETTLE * seconds)
-        endpoints = {name: self._endpoints(self._topic(name)) for name in TOPICS}
-        players = {
-            end.node
-            for name in ("price_offers", "bandwidth_bids")
-            for end in endpoints[name]
-            if end.publishes
-        }
-        self._ask_for_time(players)
+        self._ask_for_time(
+            {
+                end.node
+                for name in ("price_offers", "bandwidth_bids")
+                for end in self._endpoints(self._topic(name))
+                if end.publishes
+            }
+        )
         self._spin(start + seconds)
         return NetworkFacts(
             namespace=self._namespace,
             seconds=seconds,
-            endpoints=endpoints,
+            endpoints={name: self._endpoints(self._topic(name)) for name in TOPICS},
             nodes=self._nodes(),
             statuses=tuple(self._statuses),
             offers=tuple(self._offers),

@@ -148,6 +148,7 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
             **life_settings(self.values),
             on_finished=self._finished,
             after=self._after,
+            meanwhile=getattr(machine, "rehearse", None),
         )
 
     def deactivate(self) -> None:

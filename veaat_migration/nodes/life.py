@@ -35,6 +35,7 @@ class Life(Generic[MachineT]):
         status_period: float,
         on_finished: Callable[[], None],
         after: Callable[[Sequence[Any], float], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Begin to wait for the observers; with them, or without at last, play.
 
@@ -49,6 +50,7 @@ class Life(Generic[MachineT]):
             on_finished: called when the machine has left the game by itself.
             after: called with what was published and the time the machine was given, off the
                 critical path.
+            meanwhile: called when something was heard and there is more to wait for.
         """
         self.machine = machine
         self._node = node
@@ -57,6 +59,7 @@ class Life(Generic[MachineT]):
         self._reporter = reporter
         self._on_finished = on_finished
         self._after = after
+        self._meanwhile = meanwhile
         self._wakeup = WakeupTimer(node, self._on_wakeup)
         self._subscription: Subscription | None = None
         self._over = False
@@ -119,5 +122,8 @@ class Life(Generic[MachineT]):
             self._on_finished()
             return
         self._wakeup.set(machine.next_wakeup)
-        if outputs and self._after is not None:
+        if not outputs:
+            if self._meanwhile is not None:
+                self._meanwhile()
+        elif self._after is not None:
             self._after(outputs, now)

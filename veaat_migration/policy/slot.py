@@ -147,6 +147,11 @@ class FollowerSlot(_Slot[FollowerPolicy]):
         demand: FloatArray = self._answer(observation)
         return demand
 
+    def rehearse(self) -> None:
+        """Make ready for a decision that is due soon, see :meth:`.learned.LearnedFollower`."""
+        if not self._bypass:
+            self._learned.rehearse()
+
     def set_fallback(self, fallback: FollowerPolicy) -> None:
         """Use another best response, of another task, from the next decision on."""
         self._fallback = fallback

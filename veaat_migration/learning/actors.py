@@ -59,11 +59,22 @@ class Actors(StackedMLP):
         used[self.leaders, 1:] = 0.0
         self.register_buffer("used", used)
 
+    def precision(self, agents: slice = slice(None)) -> Tensor:
+        """1 / std of each output that an agent has, else 0, [A, R, 1]."""
+        return (-self.log_std[agents]).exp() * self.used[agents]
+
+    def standardised(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
+        """(u - mean) / std, 0 where an agent has no output; all [A, R, N]."""
+        return (latent - mean) * self.precision(agents)
+
+    def log_density(self, error: Tensor, agents: slice = slice(None)) -> Tensor:
+        """Ln pi(u|o) but for constants, [A, N], of what :meth:`standardised` says, [A, R, N]."""
+        normalisation = (self.log_std[agents] * self.used[agents]).sum(1)
+        return error.square().sum(1).mul(-0.5) - normalisation
+
     def log_probability(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
         """Ln pi(u|o) but for constants, [A, N]; ``latent`` u and ``mean`` [A, R, N]."""
-        log_std, used = self.log_std[agents], self.used[agents]
-        error = (latent - mean) * ((-log_std).exp() * used)
-        return error.square().sum(1).mul(-0.5) - (log_std * used).sum(1)
+        return self.log_density(self.standardised(latent, mean, agents), agents)
 
     def entropy(self) -> Tensor:
         """H of the Gaussians before squashing, in nats and but for a constant, [A]."""

@@ -4,9 +4,7 @@ Weights carry a leading axis of agents, and samples are columns: with A agents a
 layer is ``H = f(W X + b) * m`` with W [A, out, in], X [A, in, N] (or [in, N], seen by all), b
 [A, out, 1] and the mask m of Eq. (42), also [A, out, 1].
 
-Speed on a CPU comes from three things: one batched product a layer for all agents, tanh by way of
-the logistic function (which torch vectorises several times better than its tanh), and a backward
-pass that works in place.
+:mod:`.frozen` computes all that, and its gradients.
 """
 
 from __future__ import annotations
@@ -19,89 +17,31 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from veaat_migration.learning.frozen import Frozen
+from veaat_migration.learning.memory import Memory
+
 ACTIVATIONS = ("tanh", "relu")
 
 
-def _activate(z: Tensor, activation: str) -> Tensor:
-    """f(z), in place."""
-    if activation == "relu":
-        return z.relu_()
-    return z.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)  # tanh
-
-
-def _activation_backward(gradient: Tensor, output: Tensor, activation: str) -> Tensor:
-    """Gradient by z, in place of the gradient by h = f(z), from that and h itself."""
-    operators = torch.ops.aten
-    if activation == "relu":
-        operators.threshold_backward.grad_input(gradient, output, 0.0, grad_input=gradient)
-    else:
-        operators.tanh_backward.grad_input(gradient, output, grad_input=gradient)
-    return gradient
-
-
-def _layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    shared = x.expand(weight.shape[0], *x.shape) if x.dim() == 2 else x
-    return torch.baddbmm(bias, weight, shared)
-
-
 class _Perceptron(torch.autograd.Function):
-    """Two or more layers; gradients by weights and biases, and by the input where it needs one.
-
-    With tanh(z) = 2 s - 1, s the logistic function of 2 z, hidden layers store s: the factors 2
-    and the -1 go into weights and biases, which are small, and so does the mask.
-    """
+    """:class:`.Frozen` for torch's automatic differentiation."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, activation: str, masks: Sequence[Tensor | None], *layers: Tensor
     ) -> Tensor:
-        weights, biases = layers[::2], layers[1::2]
-        tanh, depth = activation == "tanh", len(weights)
-        outputs, masked = [x], []
-        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            mask = masks[layer - 1] if layer else None
-            if mask is not None:
-                weight = weight * mask.transpose(1, 2)
-            masked.append(weight)
-            if tanh and layer:
-                weight, bias = weight * 2.0, bias - weight.sum(2, keepdim=True)
-            if tanh and layer < depth - 1:
-                weight, bias = weight * 2.0, bias * 2.0
-            z = _layer(outputs[-1], weight, bias)
-            if layer < depth - 1:
-                outputs.append(z.sigmoid_() if tanh else z.relu_())
-        ctx.tanh, ctx.masks = tanh, masks
-        ctx.save_for_backward(*outputs, *masked)
-        return z
+        # Memory of its own: several calls may wait for their backward pass.
+        ctx.frozen = Frozen(layers[::2], layers[1::2], masks, activation, Memory())
+        ctx.save_for_backward(x, *layers)
+        return ctx.frozen(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        operators = torch.ops.aten
-        depth = len(ctx.masks) + 1
-        outputs, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
-        found: list[Tensor | None] = []
-        gradient = gradients[0]
-        for layer in reversed(range(depth)):
-            x, weight = outputs[layer], weights[layer]
-            shared = x.expand(weight.shape[0], *x.shape) if x.dim() == 2 else x
-            by_bias = gradient.sum(-1, keepdim=True)
-            by_weight = torch.bmm(gradient, shared.transpose(1, 2))
-            if layer > 0 and ctx.tanh:
-                by_weight.mul_(2.0).sub_(by_bias)
-                weight = weight * 4.0
-            if layer > 0 and ctx.masks[layer - 1] is not None:
-                by_weight.mul_(ctx.masks[layer - 1].transpose(1, 2))
-            found += [by_bias, by_weight]
-            if layer > 0 or ctx.needs_input_grad[0]:
-                gradient = torch.bmm(weight.transpose(1, 2), gradient)
-            if layer > 0 and ctx.tanh:
-                operators.sigmoid_backward.grad_input(gradient, x, grad_input=gradient)
-            elif layer > 0:
-                operators.threshold_backward.grad_input(gradient, x, 0.0, grad_input=gradient)
-        by_input = None
-        if ctx.needs_input_grad[0]:
-            by_input = gradient.sum(0) if outputs[0].dim() == 2 else gradient
-        return (by_input, None, None, *reversed(found))
+        x, *layers = ctx.saved_tensors
+        into = [torch.empty_like(part) for part in layers]
+        by_input = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        ctx.frozen.gradients(gradients[0], into, by_input=by_input)
+        return (by_input, None, None, *into)
 
 
 class StackedMLP(torch.nn.Module):
@@ -143,6 +83,7 @@ class StackedMLP(torch.nn.Module):
             self.biases.append(torch.nn.Parameter(torch.zeros(agents, out, 1)))
         self.register_buffer("seen", None if seen is None else seen[:, None, :].to(torch.float32))
         self.masks: list[Tensor | None] = [None] * (len(widths) - 2)
+        self.memory = Memory()
         self.blind()
 
     @property
@@ -176,21 +117,45 @@ class StackedMLP(torch.nn.Module):
                 parameter.grad.zero_()
                 parameter.grad[agents] = kept
 
+    def parts(
+        self, agents: slice = slice(None)
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor | None], str]:
+        """Weights, biases and masks of some agents, and the activation, for :class:`.Frozen`."""
+        return (
+            [weight[agents] for weight in self.weights],
+            [bias[agents] for bias in self.biases],
+            [None if mask is None else mask[agents] for mask in self.masks],
+            self.activation,
+        )
+
     def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
         """Outputs of some agents, [A, out, N]; ``x`` [in, N] seen by all, or [A, in, N]."""
-        layers = [
-            part[agents] for pair in zip(self.weights, self.biases, strict=True) for part in pair
-        ]
-        masks = [None if mask is None else mask[agents] for mask in self.masks]
-        return cast(Tensor, _Perceptron.apply(x, self.activation, masks, *layers))
+        weights, biases, masks, activation = self.parts(agents)
+        layers = [part for pair in zip(weights, biases, strict=True) for part in pair]
+        return cast(Tensor, _Perceptron.apply(x, activation, masks, *layers))
+
+    @torch.no_grad()
+    def frozen(self, agents: slice = slice(None)) -> Frozen:
+        """Some agents as they are now. Outputs last until any agent is evaluated so again."""
+        return Frozen(*self.parts(agents), self.memory)
+
+    @torch.no_grad()
+    def take_gradients(self, frozen: Frozen, by_output: Tensor, agents: slice) -> None:
+        """Differentiate the last call of :meth:`frozen`; the other agents' gradients are 0."""
+        into = []
+        for pair in zip(self.weights, self.biases, strict=True):
+            for parameter in pair:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                own = parameter.grad[agents]
+                if own.shape != parameter.shape:
+                    parameter.grad.zero_()
+                into.append(own)
+        frozen.gradients(by_output, into)
 
     @torch.no_grad()
     def hidden_outputs(self, x: Tensor) -> list[Tensor]:
         """Outputs of the hidden layers, each [A, width, N]; ``x`` as in :meth:`forward`."""
-        outputs = []
-        for weight, bias, mask in zip(self.weights, self.biases, self.masks, strict=False):
-            x = _activate(_layer(x, weight, bias), self.activation)
-            if mask is not None:
-                x.mul_(mask)
-            outputs.append(x)
-        return outputs
+        frozen = self.frozen()
+        frozen(x)
+        return frozen.hidden()

@@ -82,6 +82,13 @@ def surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
     return torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
 
 
+def surrogate_slope(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """Derivative of :func:`surrogate` by ln pi: 0 where the clipped term is the smaller one."""
+    plain = ratio * advantage
+    clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage
+    return plain.masked_fill_(clipped < plain, 0.0)
+
+
 def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
     """Advantages of each agent with mean 0 and deviation 1 over the samples that count."""
     mean = (advantages * weights).mean(-1, keepdim=True)
@@ -133,29 +140,49 @@ def update(
             # Once per epoch: minibatches are then slices of it.
             mixed = own.shuffled(order.to(device))
         for part in mixed.minibatches(settings.minibatches):
-            mean = actors(part.records, agents)
-            log_probability = actors.log_probability(part.latents, mean, agents)
-            if settings.clip is None:
-                objective = log_probability * part.advantages
-            else:
-                ratio = (log_probability - part.log_probabilities).exp()
-                objective = surrogate(ratio, part.advantages, settings.clip)
-            loss = -objective.mean(-1).sum() - entropy_weight * actors.entropy()[agents].sum()
+            differentiate_policies(part, actors, agents, settings.clip, entropy_weight)
             if penalty is not None:
-                loss = loss + penalty()
-            optimizers[0].zero_grad()
-            loss.backward()
-            if penalty is not None:
+                penalty().backward()  # type: ignore[no-untyped-call]
                 # It is on all weights, and must not move those of who does not learn.
                 actors.only_gradient(agents)
             actors.blind_gradient()
             limit_gradients(actors, settings.max_gradient)
             optimizers[0].step()
 
-            error = critics(part.records, agents)[:, 0] - part.returns
-            value_loss = (error.square() * part.weights).mean(-1).sum()
-            optimizers[1].zero_grad()
-            (settings.value_weight * value_loss).backward()
+            differentiate_values(part, critics, agents, settings.value_weight)
             critics.blind_gradient()
             limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()
+
+
+@torch.no_grad()
+def differentiate_policies(
+    batch: Batch, actors: Actors, agents: slice, clip: float | None, entropy_weight: float
+) -> None:
+    """Gradients of what actors minimise, -E[surrogate] - c_3 H, summed over ``agents``."""
+    policies = actors.frozen(agents)
+    error = actors.standardised(batch.latents, policies(batch.records), agents)
+    slope = batch.advantages
+    if clip is not None:
+        ratio = (actors.log_density(error, agents) - batch.log_probabilities).exp_()
+        slope = surrogate_slope(ratio, batch.advantages, clip)
+    by_log_density = (slope / -slope.shape[-1]).unsqueeze(1)
+    by_mean = error * by_log_density
+    actors.take_gradients(policies, by_mean * actors.precision(agents), agents)
+    if actors.log_std.requires_grad:
+        # d ln pi / d ln std = error^2 - 1, and H grows by 1 with each ln std.
+        used = actors.used[agents]
+        by_log_std = (by_mean * error - used * by_log_density).sum(-1, keepdim=True)
+        actors.log_std.grad = torch.zeros_like(actors.log_std)
+        actors.log_std.grad[agents] = by_log_std - entropy_weight * used
+
+
+@torch.no_grad()
+def differentiate_values(
+    batch: Batch, critics: StackedMLP, agents: slice, value_weight: float
+) -> None:
+    """Gradient of c_2 times the mean squared error of state values, summed over ``agents``."""
+    values = critics.frozen(agents)
+    error = values(batch.records)[:, 0] - batch.returns
+    by_value = error * batch.weights * (2.0 * value_weight / error.shape[-1])
+    critics.take_gradients(values, by_value.unsqueeze(1), agents)

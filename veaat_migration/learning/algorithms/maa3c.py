@@ -18,9 +18,9 @@ workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -29,12 +29,42 @@ from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.actors import Actors
 from veaat_migration.learning.algorithms.settings import ONE_STEP, fixed
 from veaat_migration.learning.config import TrainingConfig
+from veaat_migration.learning.frozen import Frozen
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.stacked import StackedMLP
 from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.learning.update import Batch, update
 
 SETTINGS = {**ONE_STEP, "exploration": {"std": "scheduled"}}
+
+
+def split(samples: Tensor, workers: int) -> Tensor:
+    """Every worker's samples, [A W, n, N / W], of all samples [A, n, N]."""
+    return samples.unflatten(2, (-1, workers)).permute(0, 3, 1, 2).flatten(0, 1)
+
+
+def joined(samples: Tensor, workers: int) -> Tensor:
+    """All samples again, [A, n, N]: undoes :func:`split`."""
+    return samples.unflatten(0, (-1, workers)).permute(0, 2, 3, 1).flatten(2)
+
+
+class FrozenCopies(Frozen):
+    """Each column is computed by its worker's copy."""
+
+    def __init__(self, *parts: Any, workers: int) -> None:
+        super().__init__(*parts)
+        self._workers = workers
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs [A, out, N] for ``x`` [in, N]."""
+        shared = x.expand(self.agents // self._workers, -1, -1)
+        return joined(super().__call__(split(shared, self._workers)), self._workers)
+
+    def gradients(
+        self, by_output: Tensor, into: Sequence[Tensor], *, by_input: Tensor | None = None
+    ) -> None:
+        """As :meth:`.Frozen.gradients`, ``by_output`` as outputs are."""
+        super().gradients(split(by_output, self._workers), into, by_input=by_input)
 
 
 class Copies(StackedMLP):
@@ -57,14 +87,25 @@ class Copies(StackedMLP):
         """A."""
         return super().agents // self.workers
 
+    def _copies_of(self, agents: slice) -> slice:
+        chosen = range(self.agents)[agents]
+        return slice(chosen.start * self.workers, chosen.stop * self.workers)
+
     def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
         """Outputs of some agents, [A, out, N], each column by its worker's copy; ``x`` [in, N]."""
-        chosen = range(self.agents)[agents]
-        own = slice(chosen.start * self.workers, chosen.stop * self.workers)
-        by_worker = x.unflatten(1, (-1, self.workers)).permute(2, 0, 1)
-        outputs: Tensor = super().forward(by_worker.repeat(len(chosen), 1, 1), own)
-        split = outputs.unflatten(0, (len(chosen), self.workers))
-        return split.permute(0, 2, 3, 1).flatten(2)
+        shared = x.expand(len(range(self.agents)[agents]), -1, -1)
+        own: Tensor = super().forward(split(shared, self.workers), self._copies_of(agents))
+        return joined(own, self.workers)
+
+    @torch.no_grad()
+    def frozen(self, agents: slice = slice(None)) -> Frozen:
+        """As :meth:`.StackedMLP.frozen`."""
+        parts = self.parts(self._copies_of(agents))
+        return FrozenCopies(*parts, self.memory, workers=self.workers)
+
+    def take_gradients(self, frozen: Frozen, by_output: Tensor, agents: slice) -> None:
+        """As :meth:`.StackedMLP.take_gradients`."""
+        super().take_gradients(frozen, by_output, self._copies_of(agents))
 
     @torch.no_grad()
     def fetch(self, worker: int, shared: StackedMLP) -> None:
@@ -103,13 +144,17 @@ class ActorCopies(Copies):
         """Of the shared actors."""
         return self._shared[0].used
 
-    def log_probability(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
-        """As :meth:`.Actors.log_probability`."""
-        return self._shared[0].log_probability(latent, mean, agents)
+    def precision(self, agents: slice = slice(None)) -> Tensor:
+        """As :meth:`.Actors.precision`."""
+        return self._shared[0].precision(agents)
 
-    def entropy(self) -> Tensor:
-        """As :meth:`.Actors.entropy`."""
-        return self._shared[0].entropy()
+    def standardised(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
+        """As :meth:`.Actors.standardised`."""
+        return self._shared[0].standardised(latent, mean, agents)
+
+    def log_density(self, error: Tensor, agents: slice = slice(None)) -> Tensor:
+        """As :meth:`.Actors.log_density`."""
+        return self._shared[0].log_density(error, agents)
 
 
 class Turns:
@@ -120,10 +165,6 @@ class Turns:
     ) -> None:
         self._copies, self._shared, self._optimizer = copies, shared, optimizer
         self.order: list[int] = list(range(copies.workers))
-
-    def zero_grad(self) -> None:
-        """Forget the workers' gradients."""
-        self._copies.zero_grad()
 
     def step(self) -> None:
         """Apply every worker's gradient to what the shared parameters have become by its turn."""

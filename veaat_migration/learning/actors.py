@@ -50,14 +50,23 @@ class Actors(StackedMLP):
             activation=activation,
             output_gain=0.01,
             seen=seen_entries(layout),
+            further=outputs,
             generator=generator,
         )
         self.leaders = slice(0, layout.n_rsus)
         self.followers = slice(layout.n_rsus, n_agents)
-        self.log_std = torch.nn.Parameter(torch.full((n_agents, outputs, 1), math.log(initial_std)))
+        self.learns_std = True
+        """Whether standard deviations follow the gradient; else somebody sets them."""
+        with torch.no_grad():
+            self.log_std.fill_(math.log(initial_std))
         used = torch.ones(n_agents, outputs, 1)
         used[self.leaders, 1:] = 0.0
         self.register_buffer("used", used)
+
+    @property
+    def log_std(self) -> Tensor:
+        """Ln of the standard deviations, [A, R, 1]."""
+        return self.layers(self.values).further.unsqueeze(2)
 
     def precision(self, agents: slice = slice(None)) -> Tensor:
         """1 / std of each output that an agent has, else 0, [A, R, 1]."""

@@ -88,7 +88,7 @@ class Learner:
             initial_std=config.exploration.initial_std,
             generator=self.generator,
         ).to(self.device)
-        self.actors.log_std.requires_grad_(config.exploration.std == "learned")
+        self.actors.learns_std = config.exploration.std == "learned"
         self.average = copy.deepcopy(self.actors).requires_grad_(False)
         seen = seen_entries(layout)
         if config.update.critic == "central":
@@ -103,10 +103,9 @@ class Learner:
             seen=seen,
             generator=self.generator,
         ).to(self.device)
-        learned = [p for p in self.actors.parameters() if p.requires_grad]
         rate = config.update.learning_rate
-        self.actor_optimizer = torch.optim.Adam(learned, lr=rate, fused=True)
-        self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), lr=rate, fused=True)
+        self.actor_optimizer = torch.optim.Adam([self.actors.values], lr=rate, fused=True)
+        self.critic_optimizer = torch.optim.Adam([self.critics.values], lr=rate, fused=True)
 
     @property
     def policy(self) -> ActorPolicy:
@@ -230,8 +229,9 @@ class Learner:
                 self.iteration, self.config.stages.follower_iterations
             )
             with torch.no_grad():
-                self.actors.log_std[self.actors.leaders] = math.log(leader)
-                self.actors.log_std[self.actors.followers] = math.log(follower)
+                log_std = self.actors.log_std
+                log_std[self.actors.leaders] = math.log(leader)
+                log_std[self.actors.followers] = math.log(follower)
 
     @torch.no_grad()
     def _batch(self, rollout: Rollout, rewards: Tensor, warm: bool) -> Batch:
@@ -298,7 +298,4 @@ class Learner:
         if done <= 0 or self.average.widths != self.actors.widths:
             self.average = copy.deepcopy(self.actors).requires_grad_(False)
             return
-        for average, current in zip(
-            self.average.parameters(), self.actors.parameters(), strict=True
-        ):
-            average.lerp_(current, 1.0 / (done + 1))
+        self.average.values.lerp_(self.actors.values, 1.0 / (done + 1))

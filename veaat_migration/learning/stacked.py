@@ -2,9 +2,11 @@
 
 Weights carry a leading axis of agents, and samples are columns: with A agents and N samples a
 layer is ``H = f(W X + b) * m`` with W [A, out, in], X [A, in, N] (or [in, N], seen by all), b
-[A, out, 1] and the mask m of Eq. (42), also [A, out, 1].
+[A, out, 1] and the mask m of Eq. (42), also [A, out, 1]. :mod:`.frozen` computes all that, and
+its gradients.
 
-:mod:`.frozen` computes all that, and its gradients.
+All numbers of an agent stand in one row of one parameter, so that optimisers, limits of gradients
+and checkpoints have one tensor to deal with; weights and biases are views of it.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -21,6 +23,25 @@ from veaat_migration.learning.frozen import Frozen
 from veaat_migration.learning.memory import Memory
 
 ACTIVATIONS = ("tanh", "relu")
+
+
+class Layers(NamedTuple):
+    """Views of rows [A, P], be they parameters, gradients or moments of an optimiser."""
+
+    weights: list[Tensor]
+    """[A, out, in] of each layer."""
+    biases: list[Tensor]
+    """[A, out, 1] of each layer."""
+    further: Tensor
+    """What else an agent has, [A, further]."""
+
+    def rows(self) -> Tensor:
+        """Undo :meth:`StackedMLP.layers`."""
+        return torch.cat([part.flatten(1) for part in (*self.in_turn(), self.further)], 1)
+
+    def in_turn(self) -> list[Tensor]:
+        """Weights and biases of the first layer, of the second, and so on."""
+        return list(itertools.chain(*zip(self.weights, self.biases, strict=True)))
 
 
 class _Perceptron(torch.autograd.Function):
@@ -55,6 +76,7 @@ class StackedMLP(torch.nn.Module):
         activation: str = "tanh",
         output_gain: float = 1.0,
         seen: Tensor | None = None,
+        further: int = 0,
         generator: torch.Generator | None = None,
     ) -> None:
         """Orthogonal initial weights.
@@ -65,22 +87,26 @@ class StackedMLP(torch.nn.Module):
             activation: of the hidden layers, one of :data:`ACTIVATIONS`.
             output_gain: scale of the last layer's initial weights.
             seen: which entries of a shared input each agent sees, 0 or 1, shape [A, input].
+            further: numbers that each agent has besides; 0 at first.
             generator: source of the initial weights.
         """
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation: must be one of {ACTIVATIONS}, got {activation!r}")
         self.activation = activation
-        self.weights = torch.nn.ParameterList()
-        self.biases = torch.nn.ParameterList()
+        self.widths = list(widths)
+        """Of the input, the hidden layers as they are stored, and the output."""
+        size = sum(out * (before + 1) for before, out in itertools.pairwise(widths)) + further
+        self.values = torch.nn.Parameter(torch.zeros(agents, size))
+        """All numbers of each agent, [A, P]."""
         hidden_gain = math.sqrt(2.0) if activation == "relu" else 5.0 / 3.0
-        for layer, (size, out) in enumerate(itertools.pairwise(widths)):
-            gain = output_gain if layer == len(widths) - 2 else hidden_gain
-            weight = torch.empty(agents, out, size)
-            for matrix in weight:
-                torch.nn.init.orthogonal_(matrix, gain, generator=generator)
-            self.weights.append(torch.nn.Parameter(weight))
-            self.biases.append(torch.nn.Parameter(torch.zeros(agents, out, 1)))
+        with torch.no_grad():
+            for layer, weight in enumerate(self.weights):
+                gain = output_gain if layer == len(widths) - 2 else hidden_gain
+                for matrix in weight:
+                    own = torch.empty(matrix.shape)
+                    torch.nn.init.orthogonal_(own, gain, generator=generator)
+                    matrix.copy_(own)
         self.register_buffer("seen", None if seen is None else seen[:, None, :].to(torch.float32))
         self.masks: list[Tensor | None] = [None] * (len(widths) - 2)
         self.memory = Memory()
@@ -89,12 +115,25 @@ class StackedMLP(torch.nn.Module):
     @property
     def agents(self) -> int:
         """A."""
-        return int(self.weights[0].shape[0])
+        return int(self.values.shape[0])
+
+    def layers(self, rows: Tensor) -> Layers:
+        """Numbers of agents by layer; ``rows`` [A, P], the result views of it."""
+        shapes = [(out, before) for before, out in itertools.pairwise(self.widths)]
+        sizes = [size for out, before in shapes for size in (out * before, out)]
+        parts = rows.split([*sizes, rows.shape[1] - sum(sizes)], 1)
+        weights = [part.unflatten(1, shape) for part, shape in zip(parts[::2], shapes, strict=False)]
+        return Layers(weights, [part.unsqueeze(2) for part in parts[1::2]], parts[-1])
 
     @property
-    def widths(self) -> list[int]:
-        """Of the input, the hidden layers as they are stored, and the output."""
-        return [int(self.weights[0].shape[2])] + [int(weight.shape[1]) for weight in self.weights]
+    def weights(self) -> list[Tensor]:
+        """[A, out, in] of each layer."""
+        return self.layers(self.values).weights
+
+    @property
+    def biases(self) -> list[Tensor]:
+        """[A, out, 1] of each layer."""
+        return self.layers(self.values).biases
 
     @torch.no_grad()
     def blind(self) -> None:
@@ -105,33 +144,29 @@ class StackedMLP(torch.nn.Module):
     @torch.no_grad()
     def blind_gradient(self) -> None:
         """The same for gradients: what starts at 0 and has no gradient stays 0."""
-        if self.seen is not None and self.weights[0].grad is not None:
-            self.weights[0].grad.mul_(self.seen)
+        if self.seen is not None and self.values.grad is not None:
+            self.layers(self.values.grad).weights[0].mul_(self.seen)
 
     @torch.no_grad()
     def only_gradient(self, agents: slice) -> None:
         """Drop the gradients of all other agents."""
-        for parameter in self.parameters():
-            if parameter.grad is not None:
-                kept = parameter.grad[agents].clone()
-                parameter.grad.zero_()
-                parameter.grad[agents] = kept
+        if self.values.grad is not None:
+            kept = self.values.grad[agents].clone()
+            self.values.grad.zero_()
+            self.values.grad[agents] = kept
 
     def parts(
         self, agents: slice = slice(None)
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor | None], str]:
         """Weights, biases and masks of some agents, and the activation, for :class:`.Frozen`."""
-        return (
-            [weight[agents] for weight in self.weights],
-            [bias[agents] for bias in self.biases],
-            [None if mask is None else mask[agents] for mask in self.masks],
-            self.activation,
-        )
+        weights, biases, _ = self.layers(self.values[agents])
+        masks = [None if mask is None else mask[agents] for mask in self.masks]
+        return weights, biases, masks, self.activation
 
     def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
         """Outputs of some agents, [A, out, N]; ``x`` [in, N] seen by all, or [A, in, N]."""
         weights, biases, masks, activation = self.parts(agents)
-        layers = [part for pair in zip(weights, biases, strict=True) for part in pair]
+        layers = itertools.chain(*zip(weights, biases, strict=True))
         return cast(Tensor, _Perceptron.apply(x, activation, masks, *layers))
 
     @torch.no_grad()
@@ -140,18 +175,23 @@ class StackedMLP(torch.nn.Module):
         return Frozen(*self.parts(agents), self.memory)
 
     @torch.no_grad()
-    def take_gradients(self, frozen: Frozen, by_output: Tensor, agents: slice) -> None:
-        """Differentiate the last call of :meth:`frozen`; the other agents' gradients are 0."""
-        into = []
-        for pair in zip(self.weights, self.biases, strict=True):
-            for parameter in pair:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-                own = parameter.grad[agents]
-                if own.shape != parameter.shape:
-                    parameter.grad.zero_()
-                into.append(own)
-        frozen.gradients(by_output, into)
+    def take_gradients(
+        self, frozen: Frozen, by_output: Tensor, agents: slice, *, further: Tensor | None = None
+    ) -> None:
+        """Differentiate the last call of :meth:`frozen`; the other agents' gradients are 0.
+
+        Args:
+            frozen: some agents, evaluated.
+            by_output: gradient by its outputs, [A, out, N].
+            agents: which agents.
+            further: gradient by what these agents have besides, [A, further]; None: 0.
+        """
+        if self.values.grad is None or agents != slice(None):
+            self.values.grad = torch.zeros_like(self.values)
+        layers = self.layers(self.values.grad[agents])
+        frozen.gradients(by_output, layers.in_turn())
+        if further is not None:
+            layers.further.copy_(further)
 
     @torch.no_grad()
     def hidden_outputs(self, x: Tensor) -> list[Tensor]:

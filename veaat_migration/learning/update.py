@@ -97,13 +97,13 @@ def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
     return centred * weights / (deviation + 1e-8)
 
 
+@torch.no_grad()
 def limit_gradients(network: StackedMLP, limit: float) -> None:
     """Shorten each agent's gradient to a Euclidean norm of at most ``limit``."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    squares = torch.stack([g.square().sum((1, 2)) for g in gradients]).sum(0)
-    factor = (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0)[:, None, None]
-    for gradient in gradients:
-        gradient.mul_(factor)
+    gradient = network.values.grad
+    if gradient is not None:
+        length = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        gradient.mul_((limit / (length + 1e-12)).clamp_max_(1.0))
 
 
 def update(
@@ -168,13 +168,14 @@ def differentiate_policies(
         slope = surrogate_slope(ratio, batch.advantages, clip)
     by_log_density = (slope / -slope.shape[-1]).unsqueeze(1)
     by_mean = error * by_log_density
-    actors.take_gradients(policies, by_mean * actors.precision(agents), agents)
-    if actors.log_std.requires_grad:
+    by_log_std = None
+    if actors.learns_std:
         # d ln pi / d ln std = error^2 - 1, and H grows by 1 with each ln std.
         used = actors.used[agents]
-        by_log_std = (by_mean * error - used * by_log_density).sum(-1, keepdim=True)
-        actors.log_std.grad = torch.zeros_like(actors.log_std)
-        actors.log_std.grad[agents] = by_log_std - entropy_weight * used
+        by_log_std = (by_mean * error - used * by_log_density).sum(-1)
+        by_log_std.sub_(used[..., 0], alpha=entropy_weight)
+    by_mean.mul_(actors.precision(agents))
+    actors.take_gradients(policies, by_mean, agents, further=by_log_std)
 
 
 @torch.no_grad()

@@ -103,26 +103,27 @@ class Copies(StackedMLP):
         parts = self.parts(self._copies_of(agents))
         return FrozenCopies(*parts, self.memory, workers=self.workers)
 
-    def take_gradients(self, frozen: Frozen, by_output: Tensor, agents: slice) -> None:
+    def take_gradients(
+        self, frozen: Frozen, by_output: Tensor, agents: slice, *, further: Tensor | None = None
+    ) -> None:
         """As :meth:`.StackedMLP.take_gradients`."""
-        super().take_gradients(frozen, by_output, self._copies_of(agents))
+        super().take_gradients(frozen, by_output, self._copies_of(agents), further=further)
 
     @torch.no_grad()
     def fetch(self, worker: int, shared: StackedMLP) -> None:
-        """Take over the shared parameters."""
-        for own, common in self._pairs(shared):
-            own.view(-1, self.workers, *own.shape[1:])[:, worker] = common
+        """Take over the shared weights and biases."""
+        self._of(worker, self.values).copy_(shared.values[:, : self.values.shape[1]])
 
     @torch.no_grad()
     def push(self, worker: int, shared: StackedMLP) -> None:
         """Hand the worker's gradient to the shared parameters."""
-        for own, common in self._pairs(shared):
-            gradient = cast(Tensor, own.grad)
-            common.grad = gradient.view(-1, self.workers, *own.shape[1:])[:, worker].clone()
+        shared.values.grad = torch.zeros_like(shared.values)
+        own = self._of(worker, cast(Tensor, self.values.grad))
+        shared.values.grad[:, : own.shape[1]] = own
 
-    def _pairs(self, shared: StackedMLP) -> list[tuple[Tensor, Tensor]]:
-        own = [*self.weights, *self.biases]
-        return list(zip(own, [*shared.weights, *shared.biases], strict=True))
+    def _of(self, worker: int, rows: Tensor) -> Tensor:
+        """One worker's rows, [A, P]."""
+        return rows.unflatten(0, (-1, self.workers))[:, worker]
 
 
 class ActorCopies(Copies):
@@ -131,6 +132,7 @@ class ActorCopies(Copies):
     def __init__(self, shared: Actors, workers: int) -> None:
         super().__init__(shared, workers)
         self.leaders, self.followers = shared.leaders, shared.followers
+        self.learns_std = False
         # Not a submodule: its parameters are not the workers' own.
         self._shared = (shared,)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from veaat_migration.learning.rows import in_rows
 from veaat_migration.learning.stacked import ACTIVATIONS, StackedMLP
 
 
@@ -83,7 +84,7 @@ def test_gradients_agree_with_differences(activation: str, masked: bool, shared:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("agents", [slice(None), slice(1, 3)])
-def test_frozen_networks_compute_and_differentiate_as_automatically(
+def test_evaluators_compute_and_differentiate_as_autograd_does(
     activation: str, masked: bool, agents: slice
 ) -> None:
     net = network(activation, masked=masked)
@@ -93,21 +94,23 @@ def test_frozen_networks_compute_and_differentiate_as_automatically(
         automatic.zero_grad()
         output = automatic(x, agents)
         (output * aim).sum().backward()
-        frozen = net.frozen(agents)
-        torch.testing.assert_close(frozen(x), output)
-        net.take_gradients(frozen, aim, agents)
+        evaluator = net.evaluator(agents)
+        torch.testing.assert_close(evaluator(x), output)
+        net.take_gradient(evaluator, aim, agents)
         assert net.values.grad is not None
         torch.testing.assert_close(net.values.grad, automatic.values.grad)
 
 
-def test_a_frozen_network_does_not_follow_its_parameters() -> None:
+def test_an_evaluator_follows_the_parameters_when_told_to() -> None:
     net = network(masked=True)
     x = torch.randn(5, 9)
-    frozen = net.frozen()
-    before = frozen(x).clone()
+    evaluator = net.evaluator()
+    before = evaluator(x).clone()
     with torch.no_grad():
         net.values.add_(1.0)
-    assert torch.equal(frozen(x), before)
+    assert torch.equal(evaluator(x), before)
+    evaluator.refresh()
+    torch.testing.assert_close(evaluator(x), net(x))
     assert not torch.equal(net(x), before)
 
 
@@ -118,7 +121,7 @@ def test_rows_hold_all_numbers_of_an_agent_once() -> None:
     assert [tuple(weight.shape) for weight in layers.weights] == [(3, 7, 5), (3, 6, 7), (3, 2, 6)]
     assert [tuple(bias.shape) for bias in layers.biases] == [(3, 7, 1), (3, 6, 1), (3, 2, 1)]
     assert tuple(layers.further.shape) == (3, 4)
-    assert torch.equal(layers.rows(), rows)
+    assert torch.equal(in_rows(layers), rows)
 
 
 def test_masked_neurons_have_no_gradient() -> None:

@@ -66,24 +66,20 @@ class Actors(StackedMLP):
     @property
     def log_std(self) -> Tensor:
         """Ln of the standard deviations, [A, R, 1]."""
-        return self.layers(self.values).further.unsqueeze(2)
+        return self.layers().further.unsqueeze(2)
 
     def precision(self, agents: slice = slice(None)) -> Tensor:
         """1 / std of each output that an agent has, else 0, [A, R, 1]."""
         return (-self.log_std[agents]).exp() * self.used[agents]
 
-    def standardised(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
-        """(u - mean) / std, 0 where an agent has no output; all [A, R, N]."""
-        return (latent - mean) * self.precision(agents)
-
     def log_density(self, error: Tensor, agents: slice = slice(None)) -> Tensor:
-        """Ln pi(u|o) but for constants, [A, N], of what :meth:`standardised` says, [A, R, N]."""
+        """Ln pi(u|o) but for constants, [A, N], of (u - mean) / std (else 0), [A, R, N]."""
         normalisation = (self.log_std[agents] * self.used[agents]).sum(1)
-        return error.square().sum(1).mul(-0.5) - normalisation
+        return error.square().sum(1).mul_(-0.5).sub_(normalisation)
 
     def log_probability(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
         """Ln pi(u|o) but for constants, [A, N]; ``latent`` u and ``mean`` [A, R, N]."""
-        return self.log_density(self.standardised(latent, mean, agents), agents)
+        return self.log_density((latent - mean) * self.precision(agents), agents)
 
     def entropy(self) -> Tensor:
         """H of the Gaussians before squashing, in nats and but for a constant, [A]."""

@@ -74,7 +74,7 @@ def collect(
     drawn[..., near] = nearby * as_input(drawn[..., near])
     std = actors.log_std.exp()
     latents = torch.empty_like(noise)
-    leaders, followers = actors.frozen(actors.leaders), actors.frozen(actors.followers)
+    leaders, followers = actors.evaluator(actors.leaders), actors.evaluator(actors.followers)
     environment.begin()
 
     def price(t: int) -> None:

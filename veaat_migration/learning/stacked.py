@@ -2,67 +2,44 @@
 
 Weights carry a leading axis of agents, and samples are columns: with A agents and N samples a
 layer is ``H = f(W X + b) * m`` with W [A, out, in], X [A, in, N] (or [in, N], seen by all), b
-[A, out, 1] and the mask m of Eq. (42), also [A, out, 1]. :mod:`.frozen` computes all that, and
-its gradients.
-
-All numbers of an agent stand in one row of one parameter, so that optimisers, limits of gradients
-and checkpoints have one tensor to deal with; weights and biases are views of it.
+[A, out, 1] and the mask m of Eq. (42), also [A, out, 1]. :mod:`.evaluator` computes all that, and
+its gradients; :mod:`.rows` says how parameters are stored.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from veaat_migration.learning.frozen import Frozen
+from veaat_migration.learning.evaluator import Evaluator
 from veaat_migration.learning.memory import Memory
+from veaat_migration.learning.rows import Layers, by_layer, row_size
 
 ACTIVATIONS = ("tanh", "relu")
 
 
-class Layers(NamedTuple):
-    """Views of rows [A, P], be they parameters, gradients or moments of an optimiser."""
-
-    weights: list[Tensor]
-    """[A, out, in] of each layer."""
-    biases: list[Tensor]
-    """[A, out, 1] of each layer."""
-    further: Tensor
-    """What else an agent has, [A, further]."""
-
-    def rows(self) -> Tensor:
-        """Undo :meth:`StackedMLP.layers`."""
-        return torch.cat([part.flatten(1) for part in (*self.in_turn(), self.further)], 1)
-
-    def in_turn(self) -> list[Tensor]:
-        """Weights and biases of the first layer, of the second, and so on."""
-        return list(itertools.chain(*zip(self.weights, self.biases, strict=True)))
-
-
 class _Perceptron(torch.autograd.Function):
-    """:class:`.Frozen` for torch's automatic differentiation."""
+    """An evaluator for torch's automatic differentiation."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, activation: str, masks: Sequence[Tensor | None], *layers: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, rows: Tensor, network: StackedMLP, agents: slice) -> Tensor:
         # Memory of its own: several calls may wait for their backward pass.
-        ctx.frozen = Frozen(layers[::2], layers[1::2], masks, activation, Memory())
-        ctx.save_for_backward(x, *layers)
-        return ctx.frozen(x)
+        ctx.evaluator = network.evaluator(agents, rows=rows, memory=Memory())
+        ctx.save_for_backward(x, rows)
+        # A tensor of its own: one that the evaluator knows would keep itself alive by way of ctx.
+        return cast(Tensor, ctx.evaluator(x).detach())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, *layers = ctx.saved_tensors
-        into = [torch.empty_like(part) for part in layers]
+        x, rows = ctx.saved_tensors
+        by_rows = torch.zeros_like(rows)
         by_input = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        ctx.frozen.gradients(gradients[0], into, by_input=by_input)
-        return (by_input, None, None, *into)
+        ctx.evaluator.differentiate(gradients[0], by_rows, by_input=by_input)
+        return by_input, by_rows, None, None
 
 
 class StackedMLP(torch.nn.Module):
@@ -94,10 +71,9 @@ class StackedMLP(torch.nn.Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation: must be one of {ACTIVATIONS}, got {activation!r}")
         self.activation = activation
-        self.widths = list(widths)
+        self.widths: list[int] = list(widths)
         """Of the input, the hidden layers as they are stored, and the output."""
-        size = sum(out * (before + 1) for before, out in itertools.pairwise(widths)) + further
-        self.values = torch.nn.Parameter(torch.zeros(agents, size))
+        self.values = torch.nn.Parameter(torch.zeros(agents, row_size(widths) + further))
         """All numbers of each agent, [A, P]."""
         hidden_gain = math.sqrt(2.0) if activation == "relu" else 5.0 / 3.0
         with torch.no_grad():
@@ -110,6 +86,7 @@ class StackedMLP(torch.nn.Module):
         self.register_buffer("seen", None if seen is None else seen[:, None, :].to(torch.float32))
         self.masks: list[Tensor | None] = [None] * (len(widths) - 2)
         self.memory = Memory()
+        self._make_evaluator: Callable[..., Evaluator] = Evaluator
         self.blind()
 
     @property
@@ -117,23 +94,19 @@ class StackedMLP(torch.nn.Module):
         """A."""
         return int(self.values.shape[0])
 
-    def layers(self, rows: Tensor) -> Layers:
-        """Numbers of agents by layer; ``rows`` [A, P], the result views of it."""
-        shapes = [(out, before) for before, out in itertools.pairwise(self.widths)]
-        sizes = [size for out, before in shapes for size in (out * before, out)]
-        parts = rows.split([*sizes, rows.shape[1] - sum(sizes)], 1)
-        weights = [part.unflatten(1, shape) for part, shape in zip(parts[::2], shapes, strict=False)]
-        return Layers(weights, [part.unsqueeze(2) for part in parts[1::2]], parts[-1])
+    def layers(self, rows: Tensor | None = None) -> Layers:
+        """Views of all numbers by layer, or of other rows like these, [A, P]."""
+        return by_layer(self.values if rows is None else rows, self.widths)
 
     @property
     def weights(self) -> list[Tensor]:
         """[A, out, in] of each layer."""
-        return self.layers(self.values).weights
+        return self.layers().weights
 
     @property
     def biases(self) -> list[Tensor]:
         """[A, out, 1] of each layer."""
-        return self.layers(self.values).biases
+        return self.layers().biases
 
     @torch.no_grad()
     def blind(self) -> None:
@@ -155,47 +128,69 @@ class StackedMLP(torch.nn.Module):
             self.values.grad.zero_()
             self.values.grad[agents] = kept
 
-    def parts(
-        self, agents: slice = slice(None)
-    ) -> tuple[list[Tensor], list[Tensor], list[Tensor | None], str]:
-        """Weights, biases and masks of some agents, and the activation, for :class:`.Frozen`."""
-        weights, biases, _ = self.layers(self.values[agents])
-        masks = [None if mask is None else mask[agents] for mask in self.masks]
-        return weights, biases, masks, self.activation
-
     def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
         """Outputs of some agents, [A, out, N]; ``x`` [in, N] seen by all, or [A, in, N]."""
-        weights, biases, masks, activation = self.parts(agents)
-        layers = itertools.chain(*zip(weights, biases, strict=True))
-        return cast(Tensor, _Perceptron.apply(x, activation, masks, *layers))
+        return cast(Tensor, _Perceptron.apply(x, self.values[self.rows_of(agents)], self, agents))
+
+    def rows_of(self, agents: slice) -> slice:
+        """Where some agents' numbers are."""
+        return agents
 
     @torch.no_grad()
-    def frozen(self, agents: slice = slice(None)) -> Frozen:
-        """Some agents as they are now. Outputs last until any agent is evaluated so again."""
-        return Frozen(*self.parts(agents), self.memory)
-
-    @torch.no_grad()
-    def take_gradients(
-        self, frozen: Frozen, by_output: Tensor, agents: slice, *, further: Tensor | None = None
-    ) -> None:
-        """Differentiate the last call of :meth:`frozen`; the other agents' gradients are 0.
+    def evaluator(
+        self,
+        agents: slice = slice(None),
+        *,
+        rows: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> Evaluator:
+        """Some agents without automatic differentiation.
 
         Args:
-            frozen: some agents, evaluated.
+            agents: which agents.
+            rows: their numbers, if not those of this network.
+            memory: for outputs; by default that of the network, so that outputs last until any
+                agent is evaluated again.
+        """
+        where = self.rows_of(agents)
+        return self._make_evaluator(
+            self.values[where] if rows is None else rows,
+            self.widths,
+            activation=self.activation,
+            masks=[None if mask is None else mask[where] for mask in self.masks],
+            seen=None if self.seen is None else self.seen[where],
+            memory=self.memory if memory is None else memory,
+        )
+
+    @torch.no_grad()
+    def take_gradient(
+        self,
+        evaluator: Evaluator,
+        by_output: Tensor,
+        agents: slice,
+        *,
+        further: Tensor | None = None,
+    ) -> None:
+        """Differentiate the last call of an evaluator; the other agents' gradients are 0.
+
+        Args:
+            evaluator: of some agents.
             by_output: gradient by its outputs, [A, out, N].
             agents: which agents.
             further: gradient by what these agents have besides, [A, further]; None: 0.
         """
-        if self.values.grad is None or agents != slice(None):
+        if self.values.grad is None:
             self.values.grad = torch.zeros_like(self.values)
-        layers = self.layers(self.values.grad[agents])
-        frozen.gradients(by_output, layers.in_turn())
+        elif agents != slice(None):
+            self.values.grad.zero_()
+        rows = self.values.grad[self.rows_of(agents)]
+        evaluator.differentiate(by_output, rows)
         if further is not None:
-            layers.further.copy_(further)
+            self.layers(rows).further.copy_(further)
 
     @torch.no_grad()
     def hidden_outputs(self, x: Tensor) -> list[Tensor]:
         """Outputs of the hidden layers, each [A, width, N]; ``x`` as in :meth:`forward`."""
-        frozen = self.frozen()
-        frozen(x)
-        return frozen.hidden()
+        evaluator = self.evaluator()
+        evaluator(x)
+        return evaluator.hidden()

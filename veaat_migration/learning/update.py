@@ -106,6 +106,7 @@ def limit_gradients(network: StackedMLP, limit: float) -> None:
         gradient.mul_((limit / (length + 1e-12)).clamp_max_(1.0))
 
 
+@torch.no_grad()
 def update(
     batch: Batch,
     actors: Actors,
@@ -132,6 +133,7 @@ def update(
         generator: of the minibatches.
     """
     own = batch.of(agents)
+    policies, values = actors.evaluator(agents), critics.evaluator(agents)
     n, device = batch.records.shape[1], batch.records.device
     for _ in range(settings.epochs):
         mixed = own
@@ -140,28 +142,56 @@ def update(
             # Once per epoch: minibatches are then slices of it.
             mixed = own.shuffled(order.to(device))
         for part in mixed.minibatches(settings.minibatches):
-            differentiate_policies(part, actors, agents, settings.clip, entropy_weight)
+            policies.refresh()
+            mean = policies(part.records)
+            by_mean, by_log_std = policy_gradient(
+                part, mean, actors, agents, clip=settings.clip, entropy_weight=entropy_weight
+            )
+            actors.take_gradient(policies, by_mean, agents, further=by_log_std)
             if penalty is not None:
-                penalty().backward()  # type: ignore[no-untyped-call]
+                with torch.enable_grad():
+                    penalty().backward()
                 # It is on all weights, and must not move those of who does not learn.
                 actors.only_gradient(agents)
             actors.blind_gradient()
             limit_gradients(actors, settings.max_gradient)
             optimizers[0].step()
 
-            differentiate_values(part, critics, agents, settings.value_weight)
+            values.refresh()
+            error = values(part.records)[:, 0] - part.returns
+            scale = 2.0 * settings.value_weight / error.shape[-1]
+            by_value = (error * part.weights * scale).unsqueeze(1)
+            critics.take_gradient(values, by_value, agents)
             critics.blind_gradient()
             limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()
 
 
 @torch.no_grad()
-def differentiate_policies(
-    batch: Batch, actors: Actors, agents: slice, clip: float | None, entropy_weight: float
-) -> None:
-    """Gradients of what actors minimise, -E[surrogate] - c_3 H, summed over ``agents``."""
-    policies = actors.frozen(agents)
-    error = actors.standardised(batch.latents, policies(batch.records), agents)
+def policy_gradient(
+    batch: Batch,
+    mean: Tensor,
+    actors: Actors,
+    agents: slice,
+    *,
+    clip: float | None,
+    entropy_weight: float,
+) -> tuple[Tensor, Tensor | None]:
+    """Gradient of what actors minimise, -E[surrogate] - c_3 H, summed over ``agents``.
+
+    Args:
+        batch: samples.
+        mean: of the policies, [A, R, N].
+        actors: all of them.
+        agents: who learns.
+        clip: epsilon of Eq. (29), or None.
+        entropy_weight: c_3.
+
+    Returns:
+        Gradient by the means, [A, R, N], and by ln std, [A, R], where that is learned.
+    """
+    precision = actors.precision(agents)
+    error = (batch.latents - mean) * precision
     slope = batch.advantages
     if clip is not None:
         ratio = (actors.log_density(error, agents) - batch.log_probabilities).exp_()
@@ -174,16 +204,4 @@ def differentiate_policies(
         used = actors.used[agents]
         by_log_std = (by_mean * error - used * by_log_density).sum(-1)
         by_log_std.sub_(used[..., 0], alpha=entropy_weight)
-    by_mean.mul_(actors.precision(agents))
-    actors.take_gradients(policies, by_mean, agents, further=by_log_std)
-
-
-@torch.no_grad()
-def differentiate_values(
-    batch: Batch, critics: StackedMLP, agents: slice, value_weight: float
-) -> None:
-    """Gradient of c_2 times the mean squared error of state values, summed over ``agents``."""
-    values = critics.frozen(agents)
-    error = values(batch.records)[:, 0] - batch.returns
-    by_value = error * batch.weights * (2.0 * value_weight / error.shape[-1])
-    critics.take_gradients(values, by_value.unsqueeze(1), agents)
+    return by_mean.mul_(precision), by_log_std

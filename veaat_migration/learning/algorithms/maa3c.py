@@ -18,8 +18,9 @@ workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -29,7 +30,7 @@ from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.actors import Actors
 from veaat_migration.learning.algorithms.settings import ONE_STEP, fixed
 from veaat_migration.learning.config import TrainingConfig
-from veaat_migration.learning.frozen import Frozen
+from veaat_migration.learning.evaluator import Evaluator
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.stacked import StackedMLP
 from veaat_migration.learning.surroundings import Surroundings
@@ -48,23 +49,23 @@ def joined(samples: Tensor, workers: int) -> Tensor:
     return samples.unflatten(0, (-1, workers)).permute(0, 2, 3, 1).flatten(2)
 
 
-class FrozenCopies(Frozen):
+class CopiesEvaluator(Evaluator):
     """Each column is computed by its worker's copy."""
 
-    def __init__(self, *parts: Any, workers: int) -> None:
-        super().__init__(*parts)
+    def __init__(self, *numbers: Any, workers: int, **options: Any) -> None:
+        super().__init__(*numbers, **options)
         self._workers = workers
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs [A, out, N] for ``x`` [in, N]."""
-        shared = x.expand(self.agents // self._workers, -1, -1)
+        shared = x[: self._widths[0]].expand(self.agents // self._workers, -1, -1)
         return joined(super().__call__(split(shared, self._workers)), self._workers)
 
-    def gradients(
-        self, by_output: Tensor, into: Sequence[Tensor], *, by_input: Tensor | None = None
+    def differentiate(
+        self, by_output: Tensor, into: Tensor, *, by_input: Tensor | None = None
     ) -> None:
-        """As :meth:`.Frozen.gradients`, ``by_output`` as outputs are."""
-        super().gradients(split(by_output, self._workers), into, by_input=by_input)
+        """As :meth:`.Evaluator.differentiate`, ``by_output`` as outputs are."""
+        super().differentiate(split(by_output, self._workers), into, by_input=by_input)
 
 
 class Copies(StackedMLP):
@@ -79,6 +80,7 @@ class Copies(StackedMLP):
             shared.agents * workers, shared.widths, activation=shared.activation, seen=seen
         )
         self.workers = workers
+        self._make_evaluator = partial(CopiesEvaluator, workers=workers)
         for worker in range(workers):
             self.fetch(worker, shared)
 
@@ -87,27 +89,10 @@ class Copies(StackedMLP):
         """A."""
         return super().agents // self.workers
 
-    def _copies_of(self, agents: slice) -> slice:
+    def rows_of(self, agents: slice) -> slice:
+        """The copies of some agents."""
         chosen = range(self.agents)[agents]
         return slice(chosen.start * self.workers, chosen.stop * self.workers)
-
-    def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
-        """Outputs of some agents, [A, out, N], each column by its worker's copy; ``x`` [in, N]."""
-        shared = x.expand(len(range(self.agents)[agents]), -1, -1)
-        own: Tensor = super().forward(split(shared, self.workers), self._copies_of(agents))
-        return joined(own, self.workers)
-
-    @torch.no_grad()
-    def frozen(self, agents: slice = slice(None)) -> Frozen:
-        """As :meth:`.StackedMLP.frozen`."""
-        parts = self.parts(self._copies_of(agents))
-        return FrozenCopies(*parts, self.memory, workers=self.workers)
-
-    def take_gradients(
-        self, frozen: Frozen, by_output: Tensor, agents: slice, *, further: Tensor | None = None
-    ) -> None:
-        """As :meth:`.StackedMLP.take_gradients`."""
-        super().take_gradients(frozen, by_output, self._copies_of(agents), further=further)
 
     @torch.no_grad()
     def fetch(self, worker: int, shared: StackedMLP) -> None:
@@ -149,10 +134,6 @@ class ActorCopies(Copies):
     def precision(self, agents: slice = slice(None)) -> Tensor:
         """As :meth:`.Actors.precision`."""
         return self._shared[0].precision(agents)
-
-    def standardised(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
-        """As :meth:`.Actors.standardised`."""
-        return self._shared[0].standardised(latent, mean, agents)
 
     def log_density(self, error: Tensor, agents: slice = slice(None)) -> Tensor:
         """As :meth:`.Actors.log_density`."""

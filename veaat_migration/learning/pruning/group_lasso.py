@@ -21,7 +21,7 @@ SMALLEST = 1e-12
 def group_norms(network: StackedMLP) -> list[Tensor]:
     """Euclidean norm of all weights at a hidden neuron, 0 where it is gone, [A, width] each."""
     norms = []
-    weights, biases, _ = network.layers(network.values)
+    weights, biases, _ = network.layers()
     for layer, mask in enumerate(network.masks):
         squares = weights[layer].square().sum(2)
         squares = squares + biases[layer][..., 0].square()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from veaat_migration.learning.stacked import Layers, StackedMLP
+from veaat_migration.learning.rows import Layers, in_rows
+from veaat_migration.learning.stacked import StackedMLP
 
 
 def set_masks(network: StackedMLP, kept: list[Tensor]) -> None:
@@ -85,7 +86,7 @@ def shrink(
             on_layer(layer, chosen)
     if widths == network.widths:
         return False
-    kept = Layers(weights, biases, further).rows()
+    kept = in_rows(Layers(weights, biases, further))
     for name, value in _moments(network, optimizer).items():
         assert optimizer is not None
         optimizer.state[network.values][name] = value.gather(1, kept)

@@ -86,8 +86,7 @@ class Evaluator:
         """Outputs [A, out, N].
 
         Args:
-            x: [in, N], seen by all, or [A, in, N]. Of a shared input further rows are ignored;
-                with a multiple of 8, gradients are found sooner.
+            x: [in, N], seen by all, or [A, in, N]. Further rows of a shared input are ignored.
         """
         if x.shape[-1] != self._columns:
             self._provide_memory(x.shape[-1])

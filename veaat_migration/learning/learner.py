@@ -176,7 +176,7 @@ class Learner:
         with watch("update"):
             self._update(batch, self.actors.followers if warm else slice(None))
         with watch("pruning"):
-            self.pruner.after_iteration(self.iteration, batch.records)
+            self.pruner.after_iteration(self.iteration, batch.inputs)
         self._average()
         self.iteration += 1
         self.steps += self.environment.rounds * games
@@ -256,7 +256,7 @@ class Learner:
         if not warm and rollout.drawn_prices < games:
             weights[:n_leaders] *= games / (games - rollout.drawn_prices)
         weights = weights.flatten(1)
-        return Batch(
+        return Batch.of(
             records=rollout.records[:, :-1].flatten(1),
             latents=rollout.latents.flatten(2),
             log_probabilities=rollout.log_probabilities.flatten(1),

@@ -19,7 +19,6 @@ workers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -206,11 +205,8 @@ class AsynchronousLearner(Learner):
 
     def _update(self, batch: Batch, agents: slice) -> None:
         # Means over all samples are to be means over each worker's own, which are 1 in W.
-        batch = replace(
-            batch,
-            advantages=batch.advantages * self.workers,
-            weights=batch.weights * self.workers,
-        )
+        batch.advantages.mul_(self.workers)
+        batch.weights.mul_(self.workers)
         order = torch.randperm(self.workers, generator=self.generator).tolist()
         for turns in self._turns:
             turns.order = order

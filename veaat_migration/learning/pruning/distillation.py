@@ -71,11 +71,11 @@ class DistillingPruner(GradualPruner):
             return False
         learner = self.learner
         part, actors, optimizer = learner.config.update, learner.actors, learner.actor_optimizer
-        n = batch.records.shape[1]
+        n = batch.columns.shape[1]
         for _ in range(part.epochs):
             order = torch.randperm(n, generator=learner.generator).to(learner.device)
             for chosen in order.chunk(part.minibatches):
-                records = batch.records[:, chosen]
+                records = batch.inputs[:, chosen]
                 loss = policy_divergence(self.teacher, actors, records).mean(-1).sum()
                 optimizer.zero_grad()
                 loss.backward()

@@ -7,8 +7,9 @@ answered by two versions, or by another one than is reported, cannot hide.
 
 Checks, after a warm-up of a fifth of the time (at least 10 s):
 
-  memory     no node grows by more than 2 MiB
-  latency    the median time of a decision in the last fifth is at most 1.25 times the first one's
+  memory     no node grows by more than --growth (2 MiB)
+  latency    the median time of a decision in the last fifth is at most --drift (1.25) times the
+             first one's
   rounds     every AV answered every round, once
   versions   every bid is that of the version that its migration_decision names
 
@@ -46,8 +47,6 @@ from veaat_migration.policy.artifact import PolicyArtifact
 from veaat_migration.policy.policy_files import read_bundle
 from veaat_migration.scenario.load import load_game
 
-GROWTH, DRIFT = 2.0, 1.25
-"""Bars: growth of a node [MiB], ratio of latencies."""
 LOOK = 2.0
 """Time between two looks at the memory [s]."""
 CYCLE = 50
@@ -271,7 +270,7 @@ def play(options: argparse.Namespace) -> Run:
     return Run(observer.book, memory, begin, end, released, float(scale.high[0]))
 
 
-def judge(run: Run, swaps: float) -> bool:
+def judge(run: Run, options: argparse.Namespace) -> bool:
     """Print what was found; whether all is well."""
     warm = run.begin + max(0.2 * (run.end - run.begin), min(10.0, 0.5 * (run.end - run.begin)))
     good = True
@@ -284,15 +283,15 @@ def judge(run: Run, swaps: float) -> bool:
     for name, samples in run.memory.items():
         later = [size for at, size in samples if at >= warm]
         growth = max(later) - later[0]
-        check(f"{name}: {later[0]:.1f} MiB, grew by {growth:.2f} MiB", growth <= GROWTH)
-    _judge_latency(run, warm, check)
+        check(f"{name}: {later[0]:.1f} MiB, grew by {growth:.2f} MiB", growth <= options.growth)
+    _judge_latency(run, warm, options.drift, check)
     _judge_rounds(run, check)
-    if swaps:
+    if options.swaps:
         _judge_versions(run, check)
     return good
 
 
-def _judge_latency(run: Run, warm: float, check: Any) -> None:
+def _judge_latency(run: Run, warm: float, drift: float, check: Any) -> None:
     timed = sorted((at, took) for at, _, _, took in run.book.decisions.values() if at >= warm)
     fifth = max(len(timed) // 5, 1)
     first, last = ([took for _, took in part] for part in (timed[:fifth], timed[-fifth:]))
@@ -302,7 +301,7 @@ def _judge_latency(run: Run, warm: float, check: Any) -> None:
     check(
         f"decisions: median {medians[0]:.0f} us in the first fifth, {medians[1]:.0f} us in the "
         f"last ({ratio:.2f} times); 99 % {slow[0]:.0f} and {slow[1]:.0f} us",
-        ratio <= DRIFT,
+        ratio <= drift,
     )
 
 
@@ -349,10 +348,16 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50.0, help="rounds/s (default: %(default)s)")
     parser.add_argument("--swaps", type=float, default=0.0, help="releases/s (default: none)")
     parser.add_argument(
+        "--growth", type=float, default=2.0, metavar="MIB", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--drift", type=float, default=1.25, metavar="RATIO", help="default: %(default)s"
+    )
+    parser.add_argument(
         "--policies", default=SHIPPED, metavar="DIR", help="bundle (default: %(default)s)"
     )
     options = parser.parse_args()
-    return 0 if judge(play(options), options.swaps) else 1
+    return 0 if judge(play(options), options) else 1
 
 
 if __name__ == "__main__":

@@ -245,3 +245,21 @@ def test_a_key_that_cannot_be_read_ends_the_node(learned: Callable[..., Any], tm
     assert node.end() == 2
     assert "none.pub" in node.output
     assert "Traceback" not in node.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("swaps", ["0", "10"])
+def test_short_soak_with_and_without_changes_of_policy(
+    environment: dict[str, str], bundle: Path, tmp_path: Path, swaps: str
+):
+    """No missed round, none answered by two versions, no growth; benchmarks/soak.py for longer."""
+    soak = Path(__file__).parents[2] / "benchmarks" / "soak.py"
+    done = subprocess.run(
+        [
+            sys.executable, str(soak), "--minutes", "0.2", "--swaps", swaps, "--policies",
+            str(bundle), "--drift", "10",
+        ],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAILED" not in done.stdout

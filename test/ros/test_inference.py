@@ -210,6 +210,44 @@ def test_a_cut_policy_is_asked_for_again(
     assert releaser.asked >= 2
 
 
+def test_a_policy_comes_from_a_file_where_nobody_serves_it(
+    rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
+    wait_until: Callable[..., None], tmp_path: Path,
+):  # fmt: skip
+    from veaat_migration.policy.policy_files import write_policy
+
+    diagnostics, releaser = Diagnostics(listener), Releaser(listener.node, serve=False)
+    rsu(1, round_period=0.02)
+    learned(1)
+    first, second = (make_artifact("follower", 1, policy_version=v) for v in (4, 5))
+    releaser.release([first])
+    wait_until(
+        lambda: "nobody offers the service" in diagnostics.value("av_1: policy", "release"),
+        "it says what is missing",
+    )
+    path = tmp_path / "with blank.safetensors"
+    write_policy(second, path)
+    releaser.release([second], location=path.as_uri())
+    wait_until(lambda: version_of(heard, 1) == 5, "the file is played")
+
+
+def test_a_service_that_hangs_is_asked_again(
+    rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
+    wait_until: Callable[..., None],
+):  # fmt: skip
+    diagnostics, releaser = Diagnostics(listener), Releaser(listener.node)
+    rsu(1, round_period=0.02)
+    learned(1, policy_timeout=0.2)
+    wait_until(lambda: len(answered(heard, 1)) > 5, "the game runs")
+    releaser.hangs = 1
+    releaser.release([make_artifact("follower", 1, policy_version=4)])
+    wait_until(lambda: version_of(heard, 1) == 4, "the release is played")
+    assert releaser.asked >= 2
+    assert diagnostics.ever("av_1: game", "playing")
+    rounds = answered(heard, 1)
+    assert rounds == list(range(rounds[0], rounds[-1] + 1))
+
+
 def test_a_policy_that_was_kept_is_played_after_a_restart(
     rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
     wait_until: Callable[..., None], tmp_path: Path,

@@ -76,6 +76,9 @@ def serve(connection: Connection, order: TrainingOrder, parent: int) -> None:
             str(error) if isinstance(error, RunDiedError) else f"{type(error).__name__}: {error}"
         )
         _send(connection, WorkerReport(Phase.CRASHED, message=reason))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # everything is written; PyTorch would take seconds for its goodbye
 
 
 def _train(connection: Connection, order: TrainingOrder) -> None:

@@ -94,12 +94,11 @@ def _describe(args: argparse.Namespace, path: Path) -> int:
         verify_files(load_public_key(args.public_key), path)
     artifacts = read_bundle(path) if path.is_dir() else (read_policy(path),)
     if args.onnx is not None:
-        from veaat_migration.policy.onnx_export import write_onnx
+        from veaat_migration.policy.onnx_export import onnx_name, write_onnx
 
         make_folder(args.onnx)
         for artifact in artifacts:
-            name = f"{artifact.schema.role}-{artifact.schema.agent_id}.onnx"
-            write_onnx(artifact, args.onnx / name)
+            write_onnx(artifact, args.onnx / onnx_name(artifact))
     if args.json:
         described = [
             {

@@ -91,6 +91,21 @@ def policy_contents(path: str | os.PathLike[str]) -> list[tuple[Path, bytes]]:
     return [(path, read_policy(path).to_bytes())]
 
 
+def file_in_bundle(folder: str | os.PathLike[str], role: str, agent_id: int) -> Path:
+    """The file of one agent's policy in a bundle; nothing but the list is read.
+
+    Raises:
+        PolicyFileError: there is no bundle, or none of its policies is the agent's.
+    """
+    listing = Path(folder) / BUNDLE
+    for entry in _listing(listing):
+        if (entry["role"], entry["id"]) == (role, agent_id):
+            return listing.with_name(entry["file"])
+    raise PolicyFileError(
+        f"{listing}: holds no policy of {role} {agent_id}; name the bundle of its game"
+    )
+
+
 def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[str]) -> Path:
     """Write policies of one game as a bundle; returns the path of ``bundle.json``.
 
@@ -133,18 +148,22 @@ def file_name(artifact: PolicyArtifact, data: bytes) -> str:
 def _contents(folder: Path) -> list[tuple[dict[str, Any], Path, bytes]]:
     """Entry, file and content of each policy that a bundle lists."""
     listing = folder / BUNDLE
-    try:
-        entries = _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
-    except (ValueError, RecursionError) as error:
-        raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
     contents = []
-    for entry in entries:
+    for entry in _listing(listing):
         path = folder / entry["file"]
         data = read_limited(path, MAX_FILE_SIZE)
         if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise PolicyFileError(f"{path}: is not the file that {listing} lists; {_AGAIN}")
         contents.append((entry, path, data))
     return contents
+
+
+def _listing(listing: Path) -> list[dict[str, Any]]:
+    """Entries of ``bundle.json``, checked."""
+    try:
+        return _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
+    except (ValueError, RecursionError) as error:
+        raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:
@@ -166,8 +185,8 @@ def _entries(value: Any) -> list[dict[str, Any]]:
 def _listed(listing: Path) -> set[str]:
     """Files of the bundle that is there now, if it is one."""
     try:
-        entries = _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
-    except (ValueError, RecursionError, PolicyFileError):
+        entries = _listing(listing)
+    except PolicyFileError:
         return set()
     return {entry["file"] for entry in entries if entry["file"].endswith(SUFFIX)}
 

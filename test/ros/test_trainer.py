@@ -341,7 +341,7 @@ def test_a_release_and_a_goal_outlive_the_node(
     tmp_path: Path,
     wait_until: Callable[..., None],
 ):
-    node = start_trainer(train_on_activate=False, max_message_size=100)
+    node = start_trainer(train_on_activate=False, max_message_size=100, executor="single_threaded")
     folder = tmp_path / "goal"
     handle = client.goal(folder=str(folder), iterations=5000)
     assert handle.accepted

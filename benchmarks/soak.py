@@ -9,7 +9,9 @@ Checks, after a warm-up of a fifth of the time (at least 10 s):
 
   memory     no node grows by more than --growth (2 MiB)
   latency    the median time of a decision in the last fifth is at most --drift (1.25) times the
-             first one's
+             first one's; both in units of a reference, a fixed piece of work that this process does
+             all the time after sleeping for a round, so that a machine that others keep busy in
+             one of the fifths does not count
   rounds     every AV answered every round, once
   versions   every bid is that of the version that its migration_decision names
 
@@ -151,6 +153,32 @@ class Observer:
         self.book.decisions[m.av_id, m.round] = entry
 
 
+class Reference:
+    """Does the same piece of work again and again, each time after a sleep."""
+
+    def __init__(self, period: float) -> None:
+        """Begin in a thread."""
+        self.times: list[tuple[float, float]] = []
+        """(when, how long) [s]."""
+        self._period = period
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        matrix, vector = np.full((12, 26), 0.1), np.ones(26)
+        while not self._ending.wait(self._period):
+            before = time.perf_counter()
+            for _ in range(20):
+                np.tanh(matrix.dot(vector)).tolist()
+            self.times.append((time.monotonic(), time.perf_counter() - before))
+
+
 @contextmanager
 def players(
     policies: Path, rate: float, environment: Mapping[str, str]
@@ -211,6 +239,7 @@ class Run:
     begin: float
     end: float
     released: int
+    reference: list[tuple[float, float]]
     bandwidth_max: float
 
 
@@ -242,6 +271,7 @@ def play(options: argparse.Namespace) -> Run:
     spinning = threading.Thread(target=runner.spin_until_future_complete, args=(ending, 1e6))
     spinning.start()
     memory: dict[str, list[tuple[float, float]]] = {}
+    reference = Reference(1.0 / options.rate)
     try:
         with players(policies, options.rate, environment) as children:
             limit = time.monotonic() + 30.0
@@ -262,12 +292,13 @@ def play(options: argparse.Namespace) -> Run:
                     memory.setdefault(name, []).append(sample)
             end = time.monotonic()
     finally:
+        reference.close()
         runner.create_task(ending.set_result, None)
         spinning.join()
         rclpy.try_shutdown()
     scale = artifacts[-1].schema.action_scale
     released = observer.version - first
-    return Run(observer.book, memory, begin, end, released, float(scale.high[0]))
+    return Run(observer.book, memory, begin, end, released, reference.times, float(scale.high[0]))
 
 
 def judge(run: Run, options: argparse.Namespace) -> bool:
@@ -294,13 +325,19 @@ def judge(run: Run, options: argparse.Namespace) -> bool:
 def _judge_latency(run: Run, warm: float, drift: float, check: Any) -> None:
     timed = sorted((at, took) for at, _, _, took in run.book.decisions.values() if at >= warm)
     fifth = max(len(timed) // 5, 1)
-    first, last = ([took for _, took in part] for part in (timed[:fifth], timed[-fifth:]))
-    medians = [1e6 * statistics.median(part) for part in (first, last)]
-    slow = [1e6 * sorted(part)[int(0.99 * (len(part) - 1))] for part in (first, last)]
-    ratio = medians[1] / medians[0]
+    medians, slow, units = [], [], []
+    for part in (timed[:fifth], timed[-fifth:]):
+        times = sorted(1e6 * took for _, took in part)
+        medians.append(statistics.median(times))
+        slow.append(times[int(0.99 * (len(times) - 1))])
+        (begin, _), (end, _) = part[0], part[-1]
+        work = [1e6 * took for at, took in run.reference if begin <= at <= end]
+        units.append(statistics.median(work))
+    ratio = (medians[1] / units[1]) / (medians[0] / units[0])
     check(
         f"decisions: median {medians[0]:.0f} us in the first fifth, {medians[1]:.0f} us in the "
-        f"last ({ratio:.2f} times); 99 % {slow[0]:.0f} and {slow[1]:.0f} us",
+        f"last, reference {units[0]:.0f} and {units[1]:.0f} us: drift {ratio:.2f}; 99 % "
+        f"{slow[0]:.0f} and {slow[1]:.0f} us",
         ratio <= drift,
     )
 

@@ -118,9 +118,10 @@ class Incentive(torch.nn.Module):
         mean, raw = output.split(self.latent, 1)
         return Gaussian(mean, functional.softplus(raw) + LEAST_DEVIATION)
 
+    @torch.no_grad()
     def priors(self, states: Tensor, actions: Tensor) -> tuple[Gaussian, Gaussian]:
         """p(z|s, a), [1, z, N], and p(z|s, a_-k), [A, z, N], of states [s, N], actions [a, N]."""
-        both = self._gaussian(self.prior(torch.cat([states, actions])))
+        both = self._gaussian(self.prior.outputs(torch.cat([states, actions])))
         return both[:1], both[1:]
 
     @torch.no_grad()

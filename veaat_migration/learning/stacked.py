@@ -20,6 +20,8 @@ from veaat_migration.learning.memory import Memory
 from veaat_migration.learning.rows import Layers, by_layer, row_size
 
 ACTIVATIONS = ("tanh", "relu")
+BLOCK = 2048
+"""Samples that are evaluated together where nothing is differentiated."""
 
 
 class _Perceptron(torch.autograd.Function):
@@ -163,6 +165,13 @@ class StackedMLP(torch.nn.Module):
         )
 
     @torch.no_grad()
+    def outputs(self, x: Tensor) -> Tensor:
+        """Outputs of all agents for any number of samples, [A, out, N]; ``x`` [in, N]."""
+        evaluator = self.evaluator()
+        # Block by block, so that intermediate results stay in the cache.
+        return torch.cat([evaluator(block).clone() for block in x.split(BLOCK, 1)], -1)
+
+    @torch.no_grad()
     def take_gradient(
         self,
         evaluator: Evaluator,
@@ -193,4 +202,4 @@ class StackedMLP(torch.nn.Module):
         """Outputs of the hidden layers, each [A, width, N]; ``x`` as in :meth:`forward`."""
         evaluator = self.evaluator()
         evaluator(x)
-        return evaluator.hidden()
+        return cast(list[Tensor], evaluator.hidden())

@@ -286,6 +286,12 @@ def resident(pid: int) -> float:
     raise LookupError(pid)
 
 
+def cpu_time(pid: int) -> float:
+    """User and system time of a process so far [s]."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def percentiles(values: Sequence[float]) -> tuple[float, float]:
     """The 50 % and the 99 % percentile."""
     ordered = sorted(values)
@@ -304,13 +310,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         line = commands(total, policies, Path(folder))
         try:
             starts = {}
-            for kind in ("empty", *KINDS):
+            spent = {}
+            for kind in (*KINDS, "empty"):  # one after the other: they must not share a start
                 began = time.perf_counter()
                 children[kind] = subprocess.Popen(
                     line[kind], stdout=subprocess.PIPE, text=True, cwd="/", env=os.environ
                 )
                 if kind in games:
                     starts[kind] = games[kind].wait_first() - began
+                    spent[kind] = cpu_time(children[kind].pid)
             trips: dict[str, list[float]] = {kind: [] for kind in KINDS}
             # The first round was the first decision's.
             for number in range(2, total + 1):
@@ -327,7 +335,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for process in children.values():
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-    return {"start": starts, "memory": memory, "trips": trips, "inside": inside}
+    return {"start": starts, "start_cpu": spent, "memory": memory, "trips": trips, "inside": inside}
 
 
 def show(found: dict[str, Any]) -> bool:
@@ -360,6 +368,8 @@ def show(found: dict[str, Any]) -> bool:
     bar("memory, inference / empty", found["memory"]["inference"] / found["memory"]["empty"], 1.3)
     bar("start to first decision", found["start"]["inference"], 2.0, " s")
     print(f"  {'start to first answer of the echo':42} {found['start']['echo']:8.3g} s")
+    for kind, seconds in found["start_cpu"].items():
+        print(f"  {f'CPU time of that start, {kind}':42} {seconds:8.3g} s")
     return all(met)
 
 

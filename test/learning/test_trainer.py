@@ -220,12 +220,14 @@ def test_a_damaged_checkpoint_is_refused(
 def test_a_loaded_learner_plays_the_same(
     small: TrainingConfig, base: GameInstance, tmp_path: Path
 ) -> None:
-    from veaat_migration.learning.evaluation import learned_play
+    from veaat_migration.learning.evaluation import learned_plays
 
     run = trainer(small, base, tmp_path)
     run.run()
     loaded = load_learner(tmp_path / CHECKPOINT)
 
-    np.testing.assert_array_equal(learned_play(loaded).prices, learned_play(run.learner).prices)
+    np.testing.assert_array_equal(
+        learned_plays(loaded)[0].prices, learned_plays(run.learner)[0].prices
+    )
     result = json.loads((tmp_path / RESULT).read_text())
-    np.testing.assert_allclose(result["report"]["prices"], learned_play(loaded).prices)
+    np.testing.assert_allclose(result["report"]["prices"], learned_plays(loaded)[0].prices)

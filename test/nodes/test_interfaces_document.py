@@ -22,9 +22,10 @@ TABLES = {
     "rsu_inference": ("veaat_migration.nodes.inference_parameters", "RSU_INFERENCE"),
     "round_monitor": ("veaat_migration.nodes.round_monitor", "PARAMETERS"),
     "recorder": ("veaat_migration.nodes.recorder", "PARAMETERS"),
+    "trainer": ("veaat_migration.nodes.trainer_parameters", "TRAINER"),
     "composed": ("veaat_migration.nodes.composed", "PARAMETERS"),
 }
-PURE = ("rsu_leader", "av_follower", "av_inference", "rsu_inference")
+PURE = ("rsu_leader", "av_follower", "av_inference", "rsu_inference", "trainer")
 
 
 def default_text(spec: ParameterSpec) -> str:

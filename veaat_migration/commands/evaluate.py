@@ -2,10 +2,12 @@
 
 RUN is a results folder of 'veaat train', the folder of one seed, or a checkpoint. The actors that
 would be deployed play without exploration until their play has settled. Then
-  utility         what each player earns, and the gap to the exact Stackelberg equilibrium
+  utility         what each player earns, and the gap to the exact Stackelberg equilibrium (to
+                  the nearest, where several are known)
   best deviation  what it could gain by its best price or demand, the others' fixed; AVs answer a
                   deviating RSU by their exact equilibrium
   learned answer  the same for RSUs with the learned AVs answering
+  deadline        AVs whose expected delay exceeds what they tolerate, where the game limits it
   perturbed       the same play in games whose satisfactions, qualities and costs differ by up to
                   so many per cent: policies do not observe these numbers
 
@@ -104,17 +106,23 @@ def find_checkpoints(path: Path) -> list[Path]:
 def _report(file: Path, shares: Sequence[float], games: int) -> dict[str, Any]:
     from veaat_migration.learning.checkpoint import load_learner
     from veaat_migration.learning.evaluation import (
+        average,
+        equilibria,
         gains_against_learned_answers,
         judge,
-        learned_play,
+        lateness,
+        learned_plays,
         reference,
     )
     from veaat_migration.learning.perturb import robustness
 
     learner = load_learner(file)
-    play = learned_play(learner)
+    plays = learned_plays(learner)
     equilibrium = reference(learner.instance)
-    report = judge(learner.instance, play, equilibrium)
+    report = average([judge(learner.instance, play, equilibrium) for play in plays], equilibrium)
+    # Against answers that vary, or do not exist, a best price has no meaning.
+    answers = gains_against_learned_answers(learner, report.play) if len(plays) == 1 else None
+    late = lateness(learner.instance, plays)
     mapping: dict[str, Any] = {
         "checkpoint": str(file),
         "algorithm": learner.config.algorithm,
@@ -124,14 +132,19 @@ def _report(file: Path, shares: Sequence[float], games: int) -> dict[str, Any]:
         "sparsity": learner.sparsity().tolist(),
         "widths": learner.widths,
         **report.to_mapping(),
-        "leader_gains_learned_answers": gains_against_learned_answers(learner, play).tolist(),
+        "plays": len(plays),
+        "leader_gains_learned_answers": None if answers is None else answers.tolist(),
+        "lateness": None if late is None else late.tolist(),
     }
-    if equilibrium is not None:
+    if equilibrium is not None and report.nearest is not None:
+        known = equilibria(equilibrium)
+        exact = known[report.nearest]
         mapping["equilibrium"] = {
-            "prices": equilibrium.prices.tolist(),
-            "leader_utilities": equilibrium.leader_utilities.tolist(),
-            "follower_utilities": equilibrium.follower_utilities.tolist(),
+            "prices": exact.prices.tolist(),
+            "leader_utilities": exact.leader_utilities.tolist(),
+            "follower_utilities": exact.follower_utilities.tolist(),
         }
+        mapping["equilibria"] = [each.prices.tolist() for each in known]
     mapping["perturbed"] = [
         {
             "share": each.share,
@@ -140,25 +153,29 @@ def _report(file: Path, shares: Sequence[float], games: int) -> dict[str, Any]:
             "median_exploitability": float(statistics.median(each.exploitability)),
             "largest_exploitability": float(each.exploitability.max()),
         }
-        for each in robustness(learner.instance, play, list(shares), games)
+        for each in robustness(learner.instance, plays, shares, games)
     ]
     return mapping
 
 
 def _print(report: dict[str, Any]) -> None:
     done = "" if report["iteration"] == report["iterations"] else " (not finished)"
+    pruned = f"{statistics.fmean(report['sparsity']):.1%} of hidden neurons pruned"
+    varies = f"mean of {report['plays']} plays, which vary"
     print(
         f"{report['algorithm']}, seed {report['seed']}, iteration {report['iteration']}{done}, "
-        f"{statistics.fmean(report['sparsity']):.1%} of hidden neurons pruned"
+        f"{pruned if report['widths'] else varies}"
     )
     exact = report.get("equilibrium")
     print("  player     price  utility  equilibrium      gap  best deviation  learned answer")
+    answers = report["leader_gains_learned_answers"]
     for j, utility in enumerate(report["leader_utilities"]):
+        answer = "-" if answers is None else _percent(answers[j])
         print(
             f"  RSU {j + 1:<3} {report['prices'][j]:8.4f} {utility:8.3f}"
             + _against(exact and exact["leader_utilities"][j], report, j)
             + f"  {_percent(report['leader_gains'][j]):>14}"
-            f"  {_percent(report['leader_gains_learned_answers'][j]):>14}"
+            f"  {answer:>14}"
         )
     for i, utility in enumerate(report["follower_utilities"]):
         print(
@@ -166,8 +183,14 @@ def _print(report: dict[str, Any]) -> None:
             + _against(exact and exact["follower_utilities"][i], report, len(report["prices"]) + i)
             + f"  {_percent(report['follower_gains'][i]):>14}"
         )
+    if len(known := report.get("equilibria", [])) > 1:
+        shown = "; ".join(", ".join(f"{price:.4g}" for price in prices) for prices in known)
+        print(f"  {len(known)} equilibria are known, at prices {shown}; compared with the nearest")
     print(f"  exploitability {_percent(report['exploitability'])}")
-    if report["restless"] > 1e-3:
+    for i, late in enumerate(report["lateness"] or []):
+        if late > 0.0:
+            print(f"  AV {i + 1} misses its deadline by {late:.3g} s (Eq. 11)")
+    if report["widths"] and report["restless"] > 1e-3:
         print(f"  play does not come to rest: shares still change by {report['restless']:.2g}")
     for each in report["perturbed"]:
         print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ import torch
 from veaat_migration.game.equilibrium import Solution, solve
 from veaat_migration.game.exploitability import exploitability, leader_gains
 from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.solution import Equilibrium
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 from veaat_migration.learning.algorithms.interface import Algorithm, JointPolicy
 from veaat_migration.learning.config import DynamicsPart
 from veaat_migration.learning.environment import Environment
+from veaat_migration.learning.game import BatchedGame
 
 SETTLING = 30
 """Rounds that policies play before they are judged: their histories are their own by then."""
@@ -45,8 +47,10 @@ class Report:
 
     play: Play
     gaps: FloatArray | None
-    """Utility relative to the equilibrium's minus 1, RSUs then AVs, [R + V]; None: no equilibrium
-    is known"""
+    """Utility relative to that in the nearest equilibrium minus 1, RSUs then AVs, [R + V]; None:
+    no equilibrium is known"""
+    nearest: int | None
+    """Which equilibrium that is: 0 the solution itself, then its ``other_equilibria``"""
     exploitability: float
     """Largest relative gain of any player by its best deviation"""
     leader_gains: FloatArray
@@ -111,13 +115,51 @@ class Stage:
         return prices[1].double().cpu().numpy(), demand[1].double().cpu().numpy(), restless
 
 
-def learned_play(learner: Algorithm) -> Play:
-    """What the deployable actors of a run do."""
-    prices, demand, restless = Stage(learner).settle(learner.policy)
-    p, b = prices[0], demand[0]
-    instance = learner.instance
-    return Play(
-        p, b, leader_utilities(instance, p, b), follower_utilities(instance, p, b), restless
+def learned_plays(learner: Algorithm) -> list[Play]:
+    """What the deployable actors of a run do: once, or as often as it takes where they vary."""
+    policy, instance = learner.policy, learner.instance
+    prices, demand, restless = Stage(learner, games=policy.variety).settle(policy)
+    return [
+        Play(p, b, leader_utilities(instance, p, b), follower_utilities(instance, p, b), restless)
+        for p, b in zip(prices, demand, strict=True)
+    ]
+
+
+def evaluate(learner: Algorithm, equilibrium: Solution | None) -> Report:
+    """Judge what a run has learned so far; see :func:`judge`."""
+    return average(
+        [judge(learner.instance, play, equilibrium) for play in learned_plays(learner)], equilibrium
+    )
+
+
+def average(reports: Sequence[Report], equilibrium: Solution | None) -> Report:
+    """One report of several plays of policies that draw, or remember, something else each time.
+
+    Prices, demands and utilities are means, and so are the gaps of utilities. Gains of deviating
+    are medians over the plays: a draw in which a player earns next to nothing has a relative gain
+    without bound. Each is what a player gains who knows the others' draw, so together they bound
+    from above what deviating from the mixture gains.
+    """
+    if len(reports) == 1:
+        return reports[0]
+    plays = [report.play for report in reports]
+    leaders = np.mean([play.leader_utilities for play in plays], axis=0)
+    followers = np.mean([play.follower_utilities for play in plays], axis=0)
+    play = Play(
+        np.mean([play.prices for play in plays], axis=0),
+        np.mean([play.demand for play in plays], axis=0),
+        leaders,
+        followers,
+        max(play.restless for play in plays),
+    )
+    gaps, nearest = _gaps(play, equilibrium)
+    return Report(
+        play=play,
+        gaps=gaps,
+        nearest=nearest,
+        exploitability=float(np.median([report.exploitability for report in reports])),
+        leader_gains=np.median([report.leader_gains for report in reports], axis=0),
+        follower_gains=np.median([report.follower_gains for report in reports], axis=0),
     )
 
 
@@ -130,17 +172,48 @@ def judge(instance: GameInstance, play: Play, equilibrium: Solution | None) -> R
     exact_answers = leader_gains(instance, play.prices)
     gains = np.maximum(found.leaders.relative, exact_answers.relative)
     worth = np.maximum(np.abs(followers), instance.satisfaction)
-    gaps = None
-    if equilibrium is not None:
-        exact = np.concatenate([equilibrium.leader_utilities, equilibrium.follower_utilities])
-        gaps = (np.concatenate([leaders, followers]) - exact) / np.abs(exact)
+    play = Play(play.prices, play.demand, leaders, followers, play.restless)
+    gaps, nearest = _gaps(play, equilibrium)
     return Report(
-        play=Play(play.prices, play.demand, leaders, followers, play.restless),
+        play=play,
         gaps=gaps,
+        nearest=nearest,
         exploitability=max(found.largest, float(gains.max())),
         leader_gains=gains,
         follower_gains=found.followers / worth,
     )
+
+
+def lateness(instance: GameInstance, plays: Sequence[Play]) -> FloatArray | None:
+    """By how much each AV's expected delay exceeds T_i^max (Eq. 11) [s], mean over plays, [V].
+
+    None where the game has no deadlines.
+    """
+    if instance.delay is None:
+        return None
+    game = BatchedGame(instance, dtype=torch.float64)
+    prices = torch.as_tensor(np.array([play.prices for play in plays]))
+    demand = torch.as_tensor(np.array([play.demand for play in plays]))
+    return np.asarray(game.lateness(prices, demand).mean(0))
+
+
+def equilibria(solution: Solution) -> list[Solution | Equilibrium]:
+    """All equilibria that are known, the one that was found first first."""
+    return [solution, *solution.other_equilibria]
+
+
+def _gaps(play: Play, solution: Solution | None) -> tuple[FloatArray | None, int | None]:
+    """Relative utilities against the equilibrium whose prices are nearest, and which that is."""
+    if solution is None:
+        return None, None
+    known = equilibria(solution)
+    low = solution.instance.price_min
+    span = solution.instance.price_max - low
+    distances = [np.abs((each.prices - play.prices) / span).max() for each in known]
+    nearest = int(np.argmin(distances))
+    exact = np.concatenate([known[nearest].leader_utilities, known[nearest].follower_utilities])
+    utilities = np.concatenate([play.leader_utilities, play.follower_utilities])
+    return (utilities - exact) / np.abs(exact), nearest
 
 
 def gains_against_learned_answers(learner: Algorithm, play: Play) -> FloatArray:

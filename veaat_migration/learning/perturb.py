@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from veaat_migration.game.instance import FloatArray, GameInstance
-from veaat_migration.learning.evaluation import Play, judge, reference
+from veaat_migration.learning.evaluation import Play, average, judge, reference
+
+PLAYS = 8
+"""Most plays that are judged in each game, where policies vary."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,13 @@ def perturbed(instance: GameInstance, share: float, rng: np.random.Generator) ->
 
 
 def robustness(
-    instance: GameInstance, play: Play, shares: list[float], games: int, seed: int = 0
+    instance: GameInstance,
+    plays: Sequence[Play],
+    shares: Sequence[float],
+    games: int,
+    seed: int = 0,
 ) -> Iterator[Robustness]:
-    """Judge one play in many perturbed games.
+    """Judge the same play in many perturbed games; of several plays, the first few.
 
     Policies do not observe satisfactions, qualities or costs, so their play stays the same.
     """
@@ -52,7 +59,8 @@ def robustness(
         gaps, losses = [], []
         for _ in range(games):
             game = perturbed(instance, share, rng)
-            report = judge(game, play, reference(game))
+            exact = reference(game)
+            report = average([judge(game, play, exact) for play in plays[:PLAYS]], exact)
             losses.append(report.exploitability)
             if report.gaps is not None:
                 gaps.append(float(np.abs(report.gaps).max()))

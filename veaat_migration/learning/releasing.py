@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import time
@@ -15,7 +16,7 @@ from veaat_migration.learning.worker_messages import ReleaseOrder
 from veaat_migration.policy.artifact import PolicyArtifact
 from veaat_migration.policy.network_file import canonical_json
 from veaat_migration.policy.policy_files import read_bundle
-from veaat_migration.policy.release import Figures, Origin, Release
+from veaat_migration.policy.release import Figures, Origin, Release, ReleaseError
 from veaat_migration.policy.releases import ReleaseBook
 from veaat_migration.policy.signature import load_private_key
 from veaat_migration.scenario.instance_file import instance_to_mapping
@@ -132,7 +133,8 @@ class Releaser:
         self._released_at = time.monotonic()
 
     def _next_version(self) -> int:
-        self._book.refresh()
+        with contextlib.suppress(ReleaseError):  # adding will tell
+            self._book.refresh()
         return self._book.next_version(above=self._order.above)
 
     def _is_ours(self, release: Release) -> bool:

@@ -33,7 +33,7 @@ from veaat_migration.game.equilibrium import Solution
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning import algorithms, checkpoint
 from veaat_migration.learning.config import TrainingConfig
-from veaat_migration.learning.evaluation import Report, judge, learned_play, reference
+from veaat_migration.learning.evaluation import Report, evaluate, reference
 from veaat_migration.learning.export import export_policies
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.logs import RunLog
@@ -217,7 +217,7 @@ class Trainer:
         progress = self.learner.iterate()
         report = None
         if progress.iteration % EVALUATION_PERIOD == 0 or self.learner.finished:
-            report = judge(self.instance, learned_play(self.learner), self.equilibrium)
+            report = evaluate(self.learner, self.equilibrium)
         with self._lock:
             self._seconds += time.perf_counter() - begin
             self._progress = progress
@@ -314,7 +314,7 @@ class Trainer:
 
     def evaluate(self) -> TrainerStatus:
         """Judge the present policies; not while the run is training."""
-        report = judge(self.instance, learned_play(self.learner), self.equilibrium)
+        report = evaluate(self.learner, self.equilibrium)
         with self._lock:
             self._report = report
             return self._status()

@@ -47,6 +47,7 @@ class TrainAction:
         self._goal: ServerGoalHandle | None = None
         self.last_refusal = ""
         """Why the last goal was rejected; empty: it was not."""
+        self._untold = ""
         self._server = _DeferredActionServer(
             node,
             Train,
@@ -66,6 +67,11 @@ class TrainAction:
     def cancel_requested(self) -> bool:
         """Whether its client wants the goal under way to end."""
         return self._goal is not None and bool(self._goal.is_cancel_requested)
+
+    def take_refusal(self) -> str:
+        """Why a goal has been rejected since the last call; empty: none has."""
+        untold, self._untold = self._untold, ""
+        return untold
 
     def feedback(self, status: TrainingStatus) -> None:
         """Tell the goal's client."""
@@ -88,6 +94,7 @@ class TrainAction:
     def _on_goal(self, _request: Train.Goal) -> GoalResponse:
         reason = self._refuse() or ("busy with another goal" if self._goal is not None else "")
         self.last_refusal = f"goal of train rejected: {reason}" if reason else ""
+        self._untold = self.last_refusal
         if reason:
             self._node.get_logger().warning(self.last_refusal)
             return GoalResponse.REJECT

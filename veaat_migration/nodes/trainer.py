@@ -215,7 +215,7 @@ class Trainer(ManagedLifecycleNode):
             line = f"{line}: {supervisor.message}"
         if supervisor.activity is Activity.FAILED:
             logger.error(line)
-        elif supervisor.deaths and supervisor.message:
+        elif supervisor.next_wakeup is not None and supervisor.activity is Activity.TRAINING:
             logger.warning(line)
         else:
             logger.info(line)
@@ -295,7 +295,8 @@ class Trainer(ManagedLifecycleNode):
         )
 
     def _publish_status(self) -> None:
-        status = status_message(self._supervisor, self._manifest_version, self._action.last_refusal)
+        remark = self._action.take_refusal()
+        status = status_message(self._supervisor, self._manifest_version, remark)
         self._stamp(status.header)
         self._statuses.publish(status)
         self._action.feedback(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -103,7 +104,8 @@ def keep_goal(own: TrainingOrder, order: TrainingOrder) -> None:
 
 def forget_goal(own: TrainingOrder) -> None:
     """No goal is under way any more."""
-    (own.folder / GOAL_FILE).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the folder is none, or cannot be written either
+        (own.folder / GOAL_FILE).unlink()
 
 
 def kept_goal(own: TrainingOrder) -> TrainingOrder | None:

@@ -25,6 +25,7 @@ class GreedyPolicy:
 
     def __init__(self, best: Tensor, n_rsus: int) -> None:
         self._best, self._n_rsus = best, n_rsus
+        self.variety = best.shape[1]
 
     def prices(self, record: Tensor) -> Tensor:
         """Shares of all prices, [R, G]."""

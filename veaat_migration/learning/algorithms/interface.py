@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class JointPolicy(Protocol):
     """How all players act without exploration, in any number of games."""
 
+    variety: int
+    """Games that must be played to see how it plays: 1 where it plays all of them alike."""
+
     def prices(self, record: Tensor) -> Tensor:
         """Stage I: shares of the intervals [c_j, p_max], [R, G], from records [record, G]."""
         ...
@@ -85,6 +88,8 @@ class Algorithm(Protocol):
 
 class ActorPolicy:
     """Every agent plays the median of its squashed Gaussian."""
+
+    variety = 1
 
     def __init__(self, actors: Actors) -> None:
         self.actors = actors

@@ -16,6 +16,8 @@ from veaat_migration.learning.environment import Environment
 class RandomPolicy:
     """Draws its actions."""
 
+    variety = 64
+
     def __init__(self, environment: Environment, seed: int) -> None:
         self._environment = environment
         self._generator = torch.Generator().manual_seed(seed)

@@ -96,6 +96,29 @@ def test_rosbag2_records_all_topics_of_the_game():
     assert Path(profiles).is_file()
 
 
+def test_the_trainer_gets_what_was_given():
+    from launch_ros.actions import Node
+    from launch_ros.utilities import evaluate_parameters
+
+    (node,), context = launched(
+        "train.launch.py", config="mappo", seed="3", folder="007", train_on_activate="false",
+        release_gap="inf", namespace="/town",
+    )  # fmt: skip
+    assert isinstance(node, Node)
+    node._perform_substitutions(context)
+    assert node.node_name == "/town/trainer"
+    (given,) = evaluate_parameters(context, node._Node__parameters)
+    assert given == {
+        "config": "mappo",
+        "seed": 3,
+        "folder": "007",
+        "train_on_activate": False,
+        "release_gap": float("inf"),
+    }
+    with pytest.raises(RuntimeError, match="seed: must be a whole number, got 'x'"):
+        launched("train.launch.py", seed="x")
+
+
 def test_learned_players_are_launched_with_their_bundle(tmp_path: Path, monkeypatch):
     from artifacts import make_bundle
     from launch_ros.actions import Node
@@ -127,29 +150,6 @@ def test_the_vehicle_is_one_node_whose_topics_are_remapped():
     assert node.node_name == "/town/av_7"
     assert ("odom", "/odometry/filtered") in node.expanded_remapping_rules
     assert ("twin_task", "twin_task") in node.expanded_remapping_rules
-
-
-def test_the_trainer_gets_what_was_given():
-    from launch_ros.actions import Node
-    from launch_ros.utilities import evaluate_parameters
-
-    (node,), context = launched(
-        "train.launch.py", config="mappo", seed="3", folder="007", train_on_activate="false",
-        release_gap="inf", namespace="/town",
-    )  # fmt: skip
-    assert isinstance(node, Node)
-    node._perform_substitutions(context)
-    assert node.node_name == "/town/trainer"
-    (given,) = evaluate_parameters(context, node._Node__parameters)
-    assert given == {
-        "config": "mappo",
-        "seed": 3,
-        "folder": "007",
-        "train_on_activate": False,
-        "release_gap": float("inf"),
-    }
-    with pytest.raises(RuntimeError, match="seed: must be a whole number, got 'x'"):
-        launched("train.launch.py", seed="x")
 
 
 class Launch:

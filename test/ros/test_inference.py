@@ -408,3 +408,18 @@ def test_short_soak_with_and_without_changes_of_policy(
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
+
+
+@pytest.mark.slow
+def test_the_comparison_with_plain_nodes_runs(
+    environment: dict[str, str], bundle: Path, tmp_path: Path
+):
+    """The figures of a short run on a busy machine say nothing; that there are some does."""
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "inference_node.py"
+    done = subprocess.run(
+        [sys.executable, str(benchmark), "--rounds", "50", "--policies", str(bundle)],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    for name in ("answer 50 %", "actor 50 %", "memory, inference / empty", "start to first"):
+        assert name in done.stdout, done.stdout + done.stderr
+    assert "memory, inference / empty                      1." in done.stdout

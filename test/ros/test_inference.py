@@ -140,15 +140,16 @@ def test_a_bundle_for_another_game_is_refused_in_words(simulate: Callable[..., A
     assert "these policies were made for 2 RSUs and 3 AVs, but the game has" in simulation.output
 
 
+@pytest.mark.parametrize("executor", ["events", "single_threaded"])
 def test_a_release_is_played_from_the_next_round_on(
     rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
-    wait_until: Callable[..., None],
+    wait_until: Callable[..., None], executor: str,
 ):  # fmt: skip
     releaser = Releaser(listener.node)
     for rsu_id in (1, 2):
         rsu(rsu_id, round_period=0.01, min_avs=3)
     for av_id in (1, 2, 3):
-        learned(av_id, **TWO)
+        learned(av_id, executor=executor, **TWO)
     wait_until(lambda: len(answered(heard, 1)) > 20, "the game runs without a policy")
     assert version_of(heard, 1) == 0
 

@@ -157,9 +157,12 @@ def test_it_pauses_goes_on_and_stops(run: Callable[..., Run], tmp_path: Path) ->
     worker = run(ENDLESS)
     worker.until_iteration(last.iteration + 1)
     assert all(r.iteration == 0 or r.iteration >= last.iteration for r in worker.reports)
-    worker.process.kill()
-    worker.until_end()
-    assert worker.end == "was killed by SIGKILL"
+    # What a service manager sends to the node and to this process.
+    assert worker.process.pid is not None
+    os.kill(worker.process.pid, signal.SIGTERM)
+    last = worker.until_end()
+    assert last.phase == Phase.STOPPED
+    assert Checkpoint(tmp_path / "run" / CHECKPOINT).iteration == last.iteration
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ def test_an_inference_node_loads_nothing_that_a_vehicle_lacks(module: str, tmp_p
     assert done.stdout.strip() == "[]"
 
 
+def test_a_node_can_still_choose_the_threads_of_numpy_when_it_starts(tmp_path: Path):
+    program = "import sys, veaat_migration.nodes.start; print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """Policies with random weights for all players of the base case."""

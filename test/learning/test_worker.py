@@ -157,9 +157,12 @@ def test_it_pauses_goes_on_and_stops(run: Callable[..., Run], tmp_path: Path) ->
     worker = run(ENDLESS)
     worker.until_iteration(last.iteration + 1)
     assert all(r.iteration == 0 or r.iteration >= last.iteration for r in worker.reports)
-    worker.process.kill()
-    worker.until_end()
-    assert worker.end == "was killed by SIGKILL"
+    # What a service manager sends to the node and to this process.
+    assert worker.process.pid is not None
+    os.kill(worker.process.pid, signal.SIGTERM)
+    last = worker.until_end()
+    assert last.phase == Phase.STOPPED
+    assert Checkpoint(tmp_path / "run" / CHECKPOINT).iteration == last.iteration
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ def test_one_process_trains_in_a_folder(run: Callable[..., Run]) -> None:
 @pytest.mark.slow
 def test_another_run_s_checkpoint_is_not_continued(run: Callable[..., Run]) -> None:
     first = run(ENDLESS)
-    first.until_iteration(1)
+    first.until_iteration(2)  # the checkpoint of the first iteration is written by then
     first.process.kill()
     first.until_end()
     last = run(ENDLESS, seed=2).until_end()

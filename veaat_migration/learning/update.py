@@ -96,13 +96,11 @@ class Batch:
             yield Batch(columns, self._shapes)
 
 
-def surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """The clipped objective inside Eq. (27), with g_clip of Eq. (29)."""
-    return torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
-
-
 def surrogate_slope(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """Derivative of :func:`surrogate` by ln pi: 0 where the clipped term is the smaller one."""
+    """Derivative by ln pi of the clipped objective inside Eq. (27), with g_clip of Eq. (29).
+
+    The objective is the smaller of ratio A and its clipped twin, which has no slope.
+    """
     plain = ratio * advantage
     clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage
     return plain.masked_fill_(clipped < plain, 0.0)
@@ -194,7 +192,7 @@ def policy_gradient(
     clip: float | None,
     entropy_weight: float,
 ) -> tuple[Tensor, Tensor | None]:
-    """Gradient of what actors minimise, -E[surrogate] - c_3 H, summed over ``agents``.
+    """Gradient of what actors minimise, Eqs. (27) and (33): -E[objective] - c_3 H, of each agent.
 
     Args:
         batch: samples.

@@ -6,6 +6,7 @@ every key. Whatever simulates or reads a recording fills a :class:`ReplayRecorde
 
 from __future__ import annotations
 
+import colorsys
 import gzip
 import json
 import math
@@ -24,6 +25,13 @@ RESOLUTION = 0.1
 """Positions are rounded to this [m]."""
 NOBODY = -1
 """Instead of the index of a vehicle or an RSU: none."""
+
+
+_PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c98a00", "#3a9bd9",
+    "#8b5cc7", "#a52a4a", "#6b8e23", "#00939c", "#8c564b", "#4b5cc4",
+)  # fmt: skip
+"""The first six can be told apart with any form of colour vision (Okabe and Ito, darkened)."""
 
 
 class ReplayError(VeaatError, ValueError):
@@ -256,6 +264,15 @@ def write_replay(path: Path, replay: dict[str, Any]) -> None:
 def to_json(replay: dict[str, Any]) -> str:
     """The shortest JSON text."""
     return json.dumps(replay, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def rsu_colours(count: int) -> list[str]:
+    """A colour for each RSU as #rrggbb; beyond twelve, hues a golden angle apart."""
+    more = (
+        colorsys.hls_to_rgb((k * 0.381966) % 1.0, 0.36 if k % 2 else 0.52, 0.55)
+        for k in range(len(_PALETTE), count)
+    )
+    return [*_PALETTE, *("#" + "".join(f"{round(255 * x):02x}" for x in c) for c in more)]
 
 
 def _milliseconds(time: float) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
 
-from veaat_migration.analysis.replay_data import ReplayError, to_json
+from veaat_migration.analysis.replay_data import ReplayError, rsu_colours, to_json
 
 _ASSETS = Path(__file__).parent / "replay_assets"
 _SCRIPTS = ("data.js", "map.js", "chart.js", "player.js")
@@ -18,17 +19,17 @@ def page_text(replay: dict[str, Any]) -> str:
 
     Texts of the replay are data on the page: none of them can become markup or script.
     """
-    scripts = "\n".join(_asset(name) for name in _SCRIPTS)
+    palette = json.dumps(rsu_colours(len(replay["rsus"])))
+    scripts = "\n".join(_asset(name).replace('"use strict";\n', "") for name in _SCRIPTS)
     parts = {
         "title": html.escape(str(replay["title"])),
         "style": _asset("style.css"),
         # In JSON, < appears in strings only; so written it cannot end the script element.
         "data": to_json(replay).replace("<", "\\u003c"),
-        "script": '(() => {\n"use strict";\n' + scripts.replace('"use strict";\n', "") + "})();",
+        "script": f'(() => {{\n"use strict";\nconst PALETTE = {palette};\n{scripts}}})();',
     }
-    return re.sub(
-        r"@(title|style|data|script)@", lambda found: parts[found[1]], _asset("page.html")
-    )
+    page = _asset("page.html")
+    return re.sub(r"@(title|style|data|script)@", lambda found: parts[found[1]], page)
 
 
 def write_page(path: Path, replay: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veaat_migration.analysis.plot_parts import FEW, GREY, MANY, style
-from veaat_migration.analysis.replay_data import NOBODY, ReplayError
+from veaat_migration.analysis.plot_parts import FEW, GREY, style
+from veaat_migration.analysis.replay_data import NOBODY, ReplayError, rsu_colours
 from veaat_migration.analysis.replay_reading import (
     positions_of,
     road_points,
@@ -56,21 +56,11 @@ def draw_replay(path: Path, replay: dict[str, Any]) -> None:
             raise ReplayError(f"{path}: cannot be written: {error}") from error
 
 
-def _colours(count: int) -> list[Any]:
-    if count <= len(FEW) - 1:
-        return list(FEW)
-    if count <= len(MANY):
-        return list(MANY)
-    import matplotlib
-
-    return list(matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, count)))
-
-
 def _draw_map(axes: Axes, replay: dict[str, Any]) -> None:
     from matplotlib.collections import LineCollection
     from matplotlib.patches import Circle
 
-    colours = _colours(len(replay["rsus"]))
+    colours = rsu_colours(len(replay["rsus"]))
     axes.add_collection(LineCollection(road_points(replay), colors=_ROAD, linewidths=2.0))
     times = step_times(replay)
     hosts = twins_at(replay, times)
@@ -109,11 +99,10 @@ def _draw_map(axes: Axes, replay: dict[str, Any]) -> None:
     axes.grid(visible=False)
     axes.set_xlabel("x [m]")
     axes.set_ylabel("y [m]")
-    axes.set_title(
-        f"{len(replay['vehicles'])} vehicles in {times[-1] - times[0]:g} s, "
-        "ways in the colour of the RSU that owned the twin",
-        loc="left",
-    )
+    title = f"{len(replay['vehicles'])} vehicles in {times[-1] - times[0]:g} s"
+    if (hosts != NOBODY).any():
+        title += ", ways in the colour of the RSU that owned the twin"
+    axes.set_title(title, loc="left")
 
 
 def _runs(hosts: Any) -> list[tuple[int, int, int]]:
@@ -126,7 +115,7 @@ def _runs(hosts: Any) -> list[tuple[int, int, int]]:
 
 
 def _draw_chart(axes: Axes, replay: dict[str, Any], chart: dict[str, Any]) -> None:
-    colours = _colours(max(len(replay["rsus"]), len(chart["lines"])))
+    colours = rsu_colours(max(len(replay["rsus"]), len(chart["lines"])))
     end = step_times(replay)[-1]
     for number, line in enumerate(chart["lines"]):
         times = np.append(np.cumsum(line["times"]) / 1000.0, end)
@@ -142,6 +131,8 @@ def _draw_chart(axes: Axes, replay: dict[str, Any], chart: dict[str, Any]) -> No
 def _draw_twins(axes: Axes, replay: dict[str, Any]) -> None:
     times = step_times(replay)
     hosts = twins_at(replay, times)
-    for j, colour in zip(range(len(replay["rsus"])), _colours(len(replay["rsus"])), strict=False):
+    for j, colour in zip(
+        range(len(replay["rsus"])), rsu_colours(len(replay["rsus"])), strict=False
+    ):
         axes.step(times, (hosts == j).sum(axis=1), where="post", color=colour)
     axes.set_title("Twins at each RSU", loc="left")

@@ -122,14 +122,17 @@ def _placed(args: argparse.Namespace) -> MapOf:
     """RSUs where most of the traffic is, and the roads it drives on."""
     from veaat_migration.analysis.replay_data import Place
     from veaat_migration.analysis.replay_sources import MapOf
+    from veaat_migration.mobility.fcd import read_fcd
     from veaat_migration.mobility.placement import place_rsus
+    from veaat_migration.mobility.streams import between
     from veaat_migration.mobility.traffic import observe
 
+    # All traffic counts, also where --vehicles shows a part of it.
     last = -math.inf
-    for snapshot in _traffic(args, args.source):
+    for snapshot in between(read_fcd(args.source), args.start, args.end):
         if snapshot.vehicles:
             last = snapshot.time
-    seen = observe(_traffic(args, args.source), last, math.inf)
+    seen = observe(between(read_fcd(args.source), args.start, args.end), last, math.inf)
     placement = place_rsus(seen.places, seen.weights, args.rsus, args.radius)
     digits = len(str(args.rsus))
     places = tuple(

@@ -7,6 +7,7 @@ class TimeChart {
     this.context = canvas.getContext("2d");
     this.ground = document.createElement("canvas");
     this.chart = data.charts[0];
+    this.focus = -1;
     this.start = data.times[0];
     this.end = Math.max(data.times[data.times.length - 1], this.start + 1e-3);
   }
@@ -64,14 +65,18 @@ class TimeChart {
     c.fillText(clockText(this.start, fine), this.left, this.height - 6);
     c.textAlign = "right";
     c.fillText(clockText(this.end, fine), this.width - 8, this.height - 6);
-    this.chart.lines.forEach((series, n) => this.drawLine(c, series, this.palette[series.rsu] || this.palette[n % this.palette.length]));
+    this.chart.lines.forEach((series, n) => {
+      c.globalAlpha = this.focus < 0 || this.focus === series.rsu ? 0.9 : 0.15;
+      c.lineWidth = this.focus === series.rsu ? 2.4 : 1.3;
+      this.drawLine(c, series, this.palette[series.rsu] || this.palette[n % this.palette.length]);
+    });
+    c.globalAlpha = 1;
   }
 
   // Values hold until the next one.
   drawLine(c, { times, values }, colour) {
     if (!values.length) return;
     c.strokeStyle = colour;
-    c.lineWidth = 1.4;
     c.lineJoin = "round";
     c.beginPath();
     for (let k = 0; k < values.length; k++) {

@@ -34,6 +34,7 @@ function decode(replay) {
       changes: Float64Array.from(vehicle.twin, (entry) => entry[0] * 0.001),
       twin: vehicle.twin,
     })),
+    hasTwins: replay.vehicles.some((vehicle) => vehicle.twin.length > 0),
     events: replay.events.map(([time, kind, vehicle, rsu, text]) => ({ time: time * 0.001, kind, vehicle, rsu, text })),
     charts: replay.charts.map((chart) => ({
       ...chart,
@@ -78,11 +79,4 @@ function clockText(seconds, fine) {
   const h = Math.floor(whole / 3600), m = Math.floor(whole / 60) % 60;
   const rest = (whole % 60).toFixed(fine ? 3 : 1).padStart(fine ? 6 : 4, "0");
   return `${sign}${h ? `${h}:${String(m).padStart(2, "0")}` : m}:${rest}`;
-}
-
-function colours(count) {
-  const few = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c98a00", "#3a9bd9", "#8b5cc7"];
-  if (count <= few.length) return few;
-  // Neighbours differ in hue by the golden angle, and every second one in lightness.
-  return Array.from({ length: count }, (_, k) => `hsl(${(k * 137.508 + 205) % 360} 62% ${k % 2 ? 38 : 52}%)`);
 }

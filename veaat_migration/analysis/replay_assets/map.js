@@ -7,8 +7,9 @@ class TrafficMap {
     this.context = canvas.getContext("2d");
     this.ground = document.createElement("canvas");
     this.view = { x: 0, y: 0, scale: 1 };
-    this.places = data.vehicles.map(() => ({ x: 0, y: 0, angle: 0, here: false }));
+    this.places = data.vehicles.map(() => ({ x: 0, y: 0, angle: null, here: false }));
     this.twins = data.vehicles.map(() => ({ x: 0, y: 0, twin: null, seen: false }));
+    this.seated = data.rsus.map(() => 0);
     this.selected = -1;
     this.counts = { vehicles: 0, twins: 0, moving: 0 };
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -109,9 +110,11 @@ class TrafficMap {
     c.stroke();
   }
 
-  // Seats of twins around their RSU: a spiral, the first nearest.
-  seat(rsu, number) {
-    const radius = 15 + 5.2 * Math.sqrt(number), angle = number * 2.39996 + 0.5;
+  // Seats of twins around their RSU: a spiral, the first nearest, that stays within half its reach.
+  seat(j, number) {
+    const rsu = this.data.rsus[j], room = Math.max(0.5 * rsu.radius * this.view.scale - 15, 12);
+    const pitch = Math.min(5.2, room / Math.sqrt(Math.max(this.seated[j], 1)));
+    const radius = 15 + pitch * Math.sqrt(number), angle = number * 2.39996 + 0.5;
     return [this.px(rsu.x) + radius * Math.cos(angle), this.py(rsu.y) + radius * Math.sin(angle)];
   }
 
@@ -134,17 +137,19 @@ class TrafficMap {
       this.moveTwin(mark, seats, jumped);
     });
     this.counts = counts;
+    this.seated = seats;
     this.drawLinks(c);
     this.drawRsus(c);
     this.drawTwins(c);
     this.drawVehicles(c);
+    this.drawNames(c);
   }
 
   moveTwin(mark, seats, jumped) {
     const { rsu, target, share } = mark.twin;
-    let [x, y] = this.seat(this.data.rsus[rsu], seats[rsu]++);
+    let [x, y] = this.seat(rsu, seats[rsu]++);
     if (target >= 0 && share > 0) {
-      const [tx, ty] = this.seat(this.data.rsus[target], seats[target]++);
+      const [tx, ty] = this.seat(target, seats[target]++);
       x += (tx - x) * share;
       y += (ty - y) * share;
     }
@@ -172,9 +177,6 @@ class TrafficMap {
   }
 
   drawRsus(c) {
-    c.textAlign = "center";
-    c.font = "600 11px system-ui, 'DejaVu Sans', sans-serif";
-    c.lineJoin = "round";
     this.data.rsus.forEach((rsu, j) => {
       const x = this.px(rsu.x), y = this.py(rsu.y);
       c.beginPath();
@@ -187,17 +189,27 @@ class TrafficMap {
       c.lineWidth = 2;
       c.stroke();
       c.fill();
-      c.lineWidth = 3;
-      c.strokeText(rsu.name, x, y + 19);
-      c.fillStyle = this.ink;
-      c.fillText(rsu.name, x, y + 19);
     });
+  }
+
+  drawNames(c) {
+    c.textAlign = "center";
+    c.font = "600 11px system-ui, 'DejaVu Sans', sans-serif";
+    c.lineJoin = "round";
+    c.lineWidth = 3;
+    c.strokeStyle = this.panel;
+    c.fillStyle = this.ink;
+    for (const rsu of this.data.rsus) {
+      const x = this.px(rsu.x), y = this.py(rsu.y) + 19;
+      c.strokeText(rsu.name, x, y);
+      c.fillText(rsu.name, x, y);
+    }
   }
 
   drawTwins(c) {
     this.twins.forEach((mark, i) => {
       if (!mark.twin) return;
-      const moving = !RESTING.has(mark.twin.phase), size = moving ? 4.5 : 3.4;
+      const moving = !RESTING.has(mark.twin.phase), size = moving ? 5.5 : 4;
       c.fillStyle = this.palette[moving && mark.twin.target >= 0 ? mark.twin.target : mark.twin.rsu];
       c.globalAlpha = this.places[i].here ? 1 : 0.4;
       c.fillRect(mark.x - size / 2, mark.y - size / 2, size, size);
@@ -211,18 +223,22 @@ class TrafficMap {
   }
 
   drawVehicles(c) {
-    const size = Math.min(Math.max(4.4 * this.view.scale, 3.4), 9);
+    const size = Math.min(Math.max(4.4 * this.view.scale, this.counts.vehicles > 150 ? 3.2 : 4.4), 9);
     c.strokeStyle = this.panel;
     c.lineWidth = 0.8;
     this.places.forEach((place, i) => {
       if (!place.here) return;
       const { twin } = this.twins[i], x = this.px(place.x), y = this.py(place.y);
-      const cos = Math.cos(place.angle || 0) * size, sin = -Math.sin(place.angle || 0) * size;
       c.beginPath();
-      c.moveTo(x + 1.5 * cos, y + 1.5 * sin);
-      c.lineTo(x - cos - 0.8 * sin, y - sin + 0.8 * cos);
-      c.lineTo(x - cos + 0.8 * sin, y - sin - 0.8 * cos);
-      c.closePath();
+      if (place.angle === null) {
+        c.arc(x, y, size, 0, 7);
+      } else {
+        const cos = Math.cos(place.angle) * size, sin = -Math.sin(place.angle) * size;
+        c.moveTo(x + 1.5 * cos, y + 1.5 * sin);
+        c.lineTo(x - cos - 0.8 * sin, y - sin + 0.8 * cos);
+        c.lineTo(x - cos + 0.8 * sin, y - sin - 0.8 * cos);
+        c.closePath();
+      }
       c.fillStyle = twin ? this.palette[twin.rsu] : this.none;
       c.fill();
       c.stroke();

@@ -3,7 +3,7 @@
 
 const element = (id) => document.getElementById(id);
 const data = decode(JSON.parse(element("data").textContent));
-const palette = colours(data.rsus.length);
+const palette = PALETTE;
 const map = new TrafficMap(element("map"), data, palette);
 const chart = new TimeChart(element("chart"), data, palette);
 const start = data.times[0], end = Math.max(data.times[data.times.length - 1], start);
@@ -79,7 +79,7 @@ function eventRow(event) {
   text.textContent = event.text;
   button.append(time, text);
   button.addEventListener("click", () => {
-    if (event.vehicle >= 0) map.selected = event.vehicle;
+    if (event.vehicle >= 0) select({ vehicle: event.vehicle });
     seek(event.time);
   });
   item.append(button);
@@ -96,19 +96,28 @@ function details(found) {
         if (n >= 0) lines.push(`${panel.title}: ${line.values[n]} ${panel.unit}`.trimEnd());
       }
     }
-    lines.push(`${map.twins.filter((mark) => mark.twin && mark.twin.rsu === found.rsu).length} twins`);
+    if (data.hasTwins) lines.push(`${map.twins.filter((mark) => mark.twin && mark.twin.rsu === found.rsu).length} twins`);
     return lines.join("\n");
   }
   const { name } = data.vehicles[found.vehicle], { twin } = map.twins[found.vehicle];
   const place = map.places[found.vehicle];
   const lines = [name];
   if (place.here) lines.push(`at ${place.x.toFixed(0)} m, ${place.y.toFixed(0)} m`); else lines.push("not on the map");
+  if (!data.hasTwins) return lines.join("\n");
   if (!twin) return [...lines, "no twin at any RSU"].join("\n");
   const host = data.rsus[twin.rsu];
   lines.push(`twin at ${host.name}: ${PHASES[twin.phase]}`);
   if (twin.target >= 0) lines.push(`on its way to ${data.rsus[twin.target].name}`);
   if (place.here) lines.push(`${Math.hypot(place.x - host.x, place.y - host.y).toFixed(0)} m away from it`);
   return lines.join("\n");
+}
+
+// A vehicle gets a ring and a line to its twin, an RSU its line in the chart.
+function select(found) {
+  map.selected = found && "vehicle" in found ? found.vehicle : -1;
+  chart.focus = found && "rsu" in found ? found.rsu : -1;
+  chart.drawGround();
+  state.dirty = true;
 }
 
 function showTip(found, x, y) {
@@ -152,7 +161,7 @@ function handlePointers(canvas) {
   const release = (event) => {
     if (pointers.delete(event.pointerId) && moved < 6 && event.type === "pointerup") {
       const here = local(event), found = map.under(...here);
-      map.selected = found && "vehicle" in found ? found.vehicle : -1;
+      select(found);
       showTip(found, ...here);
       state.dirty = true;
     }
@@ -185,7 +194,8 @@ function setTheme(theme) {
 function prepareTexts() {
   element("title").textContent = data.title;
   element("description").textContent = data.description;
-  for (const [mark, text] of [["▲", "RSU and its reach"], ["➤", "vehicle, coloured by its twin's RSU"], ["■", "twin"]]) {
+  const marks = data.hasTwins ? [["➤", "vehicle, coloured by its twin's RSU"], ["■", "twin"]] : [["➤", "vehicle"]];
+  for (const [mark, text] of [["▲", "RSU and its reach"], ...marks]) {
     const item = document.createElement("li"), sign = document.createElement("span");
     sign.textContent = mark;
     item.append(sign, ` ${text}`);
@@ -196,6 +206,7 @@ function prepareTexts() {
     name.textContent = text;
     value.id = `count-${id}`;
     box.append(value, name);
+    box.hidden = id !== "vehicles" && !data.hasTwins;
     element("counts").append(box);
   }
 }

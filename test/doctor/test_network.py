@@ -11,7 +11,8 @@ import pytest
 from veaat_migration.analysis.topics import GAME_TOPICS
 from veaat_migration.doctor import network
 from veaat_migration.doctor.finding import Finding, Level
-from veaat_migration.doctor.network import (
+from veaat_migration.doctor.network_facts import (
+    ODOMETRY,
     TOPICS,
     Endpoint,
     NetworkFacts,
@@ -139,7 +140,9 @@ def test_what_connects(writer: Qos, reader: Qos, text: str):
 def test_a_writer_that_offers_too_little():
     weak = endpoint("/other_rsu", qos=Qos(reliable=False, transient_local=True))
 
-    has(network.check_qos(facts(weak, AV)), Level.FAIL, "/veaat/av_1 does not hear /other_rsu")
+    heard = network.check_qos(facts(weak, AV))
+    has(heard, Level.FAIL, "/veaat/av_1 does not hear /other_rsu")
+    assert "no node of this package" not in heard.found, "once is enough"
     alone = network.check_qos(facts(weak))
     has(alone, Level.FAIL, "no node of this package hears /other_rsu", "best effort")
 
@@ -243,6 +246,25 @@ def test_without_learned_policies_there_is_nothing_to_say():
     found = network.check_fallbacks(facts(statuses=(status(policy_version=0),)))
 
     assert found.level is Level.SKIP
+
+
+@pytest.mark.parametrize(
+    ("writers", "level", "text"),
+    [
+        ([], Level.WARN, "nobody publishes /odom"),
+        ([("/ekf", ODOMETRY)], Level.OK, "/odom from /ekf"),
+        ([("/ekf", ODOMETRY), ("/slam", ODOMETRY)], Level.FAIL, "/ekf, /slam"),
+        ([("/gps", "sensor_msgs/msg/NavSatFix")], Level.FAIL, "/gps (sensor_msgs/msg/NavSatFix)"),
+    ],
+)
+def test_odometry(writers: list[tuple[str, str]], level: Level, text: str):
+    ends = tuple(Endpoint(node, True, kind, "", Qos(reliable=False)) for node, kind in writers)
+    reader = Endpoint("/veaat/av_1", False, ODOMETRY, "", Qos(reliable=False))
+    seen = facts(odometry_topic="/odom", odometry=(*ends, reader))
+
+    has(network.check_odometry(seen), level, text)
+    assert network.check_network(seen)[-1].check == "odometry"
+    assert network.check_network(facts())[-1].check != "odometry"
 
 
 def test_long_lists_are_cut():

@@ -60,12 +60,14 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[str
         process.stdout.close()
 
 
-def examine(environment: dict[str, str], folder: Path, seconds: float = 4.0) -> dict[str, Any]:
+def examine(
+    environment: dict[str, str], folder: Path, *arguments: str, seconds: float = 4.0
+) -> dict[str, Any]:
     """Findings by check."""
     result = subprocess.run(
         [
             sys.executable, "-m", "veaat_migration.cli", "doctor", "--json",
-            "--listen", str(seconds),
+            "--listen", str(seconds), *arguments,
         ],
         env=environment, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -80,30 +82,30 @@ PLAYERS: dict[str, dict[str, Any]] = {
 }
 
 
-def play(start_node: Callable[..., Any]) -> None:
-    start_node("rsu_leader", "rsu_1", round_period=0.1, **PLAYERS["rsu_1"])
-    start_node("av_follower", "av_1", **PLAYERS["av_1"])
+@pytest.fixture
+def play(start_node: Callable[..., Any], wait_until: Callable[..., None]) -> None:
+    """A game that is under way."""
+    nodes = [
+        start_node("rsu_leader", "rsu_1", round_period=0.1, **PLAYERS["rsu_1"]),
+        start_node("av_follower", "av_1", **PLAYERS["av_1"]),
+    ]
+    wait_until(lambda: all("playing, round" in node.output for node in nodes), "both play")
 
 
-def test_a_healthy_game(
-    start_node: Callable[..., Any], environment: dict[str, str], tmp_path: Path
-):
-    play(start_node)
+@pytest.mark.usefixtures("play")
+def test_a_healthy_game(environment: dict[str, str], tmp_path: Path):
+    findings = examine(environment, tmp_path, "--odom", "odom")
 
-    findings = examine(environment, tmp_path)
-
+    assert "nobody publishes /odom" in findings["odometry"]["found"]
     assert findings["players"]["found"] == "AV 1, RSU 1 in /veaat"
     for check in ("types", "qos", "identities", "time", "stamps", "messages"):
         assert findings[check]["level"] == "OK", findings[check]
 
 
+@pytest.mark.usefixtures("play")
 def test_a_publisher_that_nobody_can_hear(
-    start: Callable[[str, str], None],
-    start_node: Callable[..., Any],
-    environment: dict[str, str],
-    tmp_path: Path,
+    start: Callable[[str, str], None], environment: dict[str, str], tmp_path: Path
 ):
-    play(start_node)
     start("other_rsu", "best_effort")
 
     found = examine(environment, tmp_path)["qos"]
@@ -131,7 +133,7 @@ def test_foreign_types_and_players_that_are_there_twice(
 def test_its_rules_are_those_of_the_nodes():
     from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-    from veaat_migration.doctor.network import TOPICS, Qos
+    from veaat_migration.doctor.network_facts import TOPICS, Qos
     from veaat_migration.nodes import qos
 
     def rule(profile: Any) -> Qos:

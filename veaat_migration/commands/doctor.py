@@ -53,6 +53,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how long to listen to the network; 0: not at all (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
+        "--odom", type=_topic, metavar="TOPIC",
+        help="also look for the vehicle's odometry on this topic, such as /odom",
+    )  # fmt: skip
+    parser.add_argument(
         "--bags", type=Path, default=Path(), metavar="DIR",
         help="folder that recordings go to (default: the current one)",
     )  # fmt: skip
@@ -73,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         namespace=args.namespace,
         listen=args.listen,
         bags=args.bags,
+        odometry=args.odom or "",
     )
     if args.json:
         print(json.dumps(to_mapping(findings), indent=2, allow_nan=False))
@@ -87,6 +92,12 @@ def _namespace(text: str) -> str:
             f"must be names of letters, digits and _ such as /town/veaat, got {text!r}"
         )
     return "/" + text.strip("/")
+
+
+def _topic(text: str) -> str:
+    if text.strip("/") == "":
+        raise argparse.ArgumentTypeError(f"must be the name of a topic such as /odom, got {text!r}")
+    return _namespace(text)
 
 
 def _seconds(text: str) -> float:

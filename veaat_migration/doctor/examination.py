@@ -23,6 +23,7 @@ def examine(
     namespace: str = "/veaat",
     listen: float = 4.0,
     bags: Path = Path(),
+    odometry: str = "",
 ) -> list[Finding]:
     """Check everything that can be checked here.
 
@@ -33,6 +34,7 @@ def examine(
         namespace: of the game.
         listen: how long to listen to the network [s]; 0: not at all.
         bags: where recordings go.
+        odometry: topic of the vehicle's odometry; empty: not looked for.
     """
     facts, here = software_facts(), machine_facts(bags)
     findings: list[Finding | None] = [
@@ -52,12 +54,12 @@ def examine(
         machine.check_jetson(here),
         machine.check_disk(here),
         *(check_policy(path, public_key) for path in policies),
-        *_network(namespace, listen, ready=facts.rmw is not None),
+        *_network(namespace, listen, odometry, ready=facts.rmw is not None),
     ]
     return [finding for finding in findings if finding is not None]
 
 
-def _network(namespace: str, listen: float, *, ready: bool) -> list[Finding]:
+def _network(namespace: str, listen: float, odometry: str, *, ready: bool) -> list[Finding]:
     if not ready:
         return [skip("network", "rclpy with a middleware is not here: source ROS 2 to look at it")]
     if listen <= 0.0:
@@ -65,7 +67,7 @@ def _network(namespace: str, listen: float, *, ready: bool) -> list[Finding]:
     from veaat_migration.doctor.graph import network_facts
 
     try:
-        return check_network(network_facts(namespace, listen))
+        return check_network(network_facts(namespace, listen, odometry))
     except Exception as error:  # what a middleware that cannot start raises differs
         text = " ".join(str(error).split())[:300]
         return [fail("network", f"no node can be started here: {text}", "see the findings above")]

@@ -20,7 +20,7 @@ from rclpy.qos import (
     ReliabilityPolicy,
 )
 
-from veaat_migration.doctor.network import (
+from veaat_migration.doctor.network_facts import (
     TOPICS,
     Endpoint,
     NetworkFacts,
@@ -30,16 +30,17 @@ from veaat_migration.doctor.network import (
 )
 
 SETTLE = 0.5
-"""Share of the listening time after which the graph is asked; others must be found first."""
+"""Share of the listening time after which players are asked; they must be found first."""
 _DEPTH = 1000
 
 
-def network_facts(namespace: str, seconds: float) -> NetworkFacts:
+def network_facts(namespace: str, seconds: float, odometry: str = "") -> NetworkFacts:
     """What is on the network now, seen in so many seconds.
 
     Args:
         namespace: of the game, such as /veaat.
         seconds: how long to listen; statuses come once a second.
+        odometry: topic of the vehicle's odometry; empty: not looked for.
     """
     context = Context()
     rclpy.init(args=[], context=context)
@@ -54,7 +55,7 @@ def network_facts(namespace: str, seconds: float) -> NetworkFacts:
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         try:
-            return _Listener(node, executor, namespace).listen(seconds)
+            return _Listener(node, executor, namespace).listen(seconds, odometry)
         finally:
             executor.shutdown()
             node.destroy_node()
@@ -74,29 +75,31 @@ class _Listener:
         self._asked: dict[str, Any] = {}
         self._clients: list[Any] = []
 
-    def listen(self, seconds: float) -> NetworkFacts:
+    def listen(self, seconds: float, odometry: str) -> NetworkFacts:
         self._subscribe()
         start = time.monotonic()
         self._spin(start + SETTLE * seconds)
-        endpoints = {name: self._endpoints(name) for name in TOPICS}
-        players = {
-            end.node
-            for name in ("price_offers", "bandwidth_bids")
-            for end in endpoints[name]
-            if end.publishes
-        }
-        self._ask_for_time(players)
+        self._ask_for_time(
+            {
+                end.node
+                for name in ("price_offers", "bandwidth_bids")
+                for end in self._endpoints(self._topic(name))
+                if end.publishes
+            }
+        )
         self._spin(start + seconds)
         return NetworkFacts(
             namespace=self._namespace,
             seconds=seconds,
-            endpoints=endpoints,
+            endpoints={name: self._endpoints(self._topic(name)) for name in TOPICS},
             nodes=self._nodes(),
             statuses=tuple(self._statuses),
             offers=tuple(self._offers),
             sim_time=self._answers(),
             clocks=len(self._node.get_publishers_info_by_topic("/clock")),
             elsewhere=self._elsewhere(),
+            odometry_topic=odometry,
+            odometry=self._endpoints(odometry) if odometry else (),
         )
 
     def _spin(self, until: float) -> None:
@@ -144,8 +147,7 @@ class _Listener:
             OfferSeen(offer.rsu_id, offer.session, offer.round, time.time() - stamp)
         )
 
-    def _endpoints(self, name: str) -> tuple[Endpoint, ...]:
-        topic = self._topic(name)
+    def _endpoints(self, topic: str) -> tuple[Endpoint, ...]:
         found = [
             _endpoint(info, publishes)
             for publishes, infos in (

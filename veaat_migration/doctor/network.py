@@ -9,118 +9,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from veaat_migration.doctor.finding import Finding, fail, ok, skip, warn
+from veaat_migration.doctor.network_facts import (
+    ODOMETRY,
+    TOPICS,
+    NetworkFacts,
+    StatusSeen,
+    incompatible,
+)
 
-ROLES = {1: "RSU", 2: "AV"}
 AHEAD, BEHIND = 0.02, 0.2
 """By how much the clock of a sender may seem to differ [s]; messages take their time, too."""
 MOST_LISTED = 4
-
-
-@dataclass(frozen=True)
-class Qos:
-    """The policies that decide whether two endpoints connect."""
-
-    reliable: bool = True
-    transient_local: bool = False
-    deadline: float = math.inf
-    """[s]"""
-    manual_liveliness: bool = False
-    lease: float = math.inf
-    """[s]"""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A publisher or a subscription."""
-
-    node: str
-    """Full name."""
-    publishes: bool
-    type: str
-    type_hash: str
-    """Empty: not known (Humble)."""
-    qos: Qos
-
-
-@dataclass(frozen=True)
-class TopicRule:
-    """What nodes of this package use for a topic."""
-
-    type: str
-    writer: Qos = Qos()
-    reader: Qos = Qos()
-
-
-def _rule(kind: str, *, latched: bool = False) -> TopicRule:
-    qos = Qos(transient_local=latched)
-    return TopicRule(f"veaat_migration/msg/{kind}", qos, qos)
-
-
-TOPICS: Mapping[str, TopicRule] = {
-    "price_offers": _rule("PriceOffer", latched=True),
-    "bandwidth_bids": _rule("BandwidthBid"),
-    "settlements": _rule("Settlement"),
-    "node_status": _rule("NodeStatus"),
-    "round_status": _rule("RoundStatus"),
-    "policy_manifest": _rule("PolicyManifest", latched=True),
-    "training_status": _rule("TrainingStatus"),
-}
-"""The game's topics that other people's nodes may meet, by name relative to its namespace."""
-
-
-@dataclass(frozen=True)
-class StatusSeen:
-    """A NodeStatus, as far as it matters here."""
-
-    role: int
-    player: int
-    session: int
-    policy: str
-    policy_version: int
-    decisions: int
-    fallbacks: int
-
-    @property
-    def name(self) -> str:
-        """Such as "AV 3"."""
-        return f"{ROLES.get(self.role, f'role {self.role}')} {self.player}"
-
-
-@dataclass(frozen=True)
-class OfferSeen:
-    """A price offer, as far as it matters here."""
-
-    rsu: int
-    session: int
-    round: int
-    age: float
-    """Own clock on arrival minus its stamp [s]."""
-
-
-@dataclass(frozen=True)
-class NetworkFacts:
-    """What was seen in some seconds."""
-
-    namespace: str
-    seconds: float
-    """How long it was listened [s]."""
-    endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
-    """By name of :data:`TOPICS`."""
-    nodes: tuple[str, ...] = ()
-    """Full names of all nodes, as often as they are there."""
-    statuses: tuple[StatusSeen, ...] = ()
-    """In order of arrival."""
-    offers: tuple[OfferSeen, ...] = ()
-    sim_time: Mapping[str, bool] = field(default_factory=dict)
-    """use_sim_time of each node that answered."""
-    clocks: int = 0
-    """Publishers of /clock."""
-    elsewhere: tuple[str, ...] = ()
-    """Other namespaces in which the game is played."""
 
 
 def check_network(facts: NetworkFacts) -> list[Finding]:
@@ -133,6 +35,7 @@ def check_network(facts: NetworkFacts) -> list[Finding]:
         check_time(facts),
         check_stamps(facts),
         check_fallbacks(facts),
+        *([check_odometry(facts)] if facts.odometry_topic else []),
     ]
 
 
@@ -196,24 +99,26 @@ def check_qos(facts: NetworkFacts) -> Finding:
         known = [end for end in endpoints if end.type == rule.type]
         writers = [end for end in known if end.publishes]
         readers = [end for end in known if not end.publishes]
-        found = [
-            f"{topic}: {reader.node} does not hear {writer.node} ({why})"
+        pairs = [
+            (writer.node, reader.node, why)
             for writer in writers
             for reader in readers
             if (why := incompatible(writer.qos, reader.qos))
         ]
-        blamed = " ".join(found)
-        found += [
+        blamed = {node for writer, reader, _ in pairs for node in (writer, reader)}
+        problems += [
+            f"{topic}: {reader} does not hear {writer} ({why})" for writer, reader, why in pairs
+        ]
+        problems += [
             f"{topic}: no node of this package hears {writer.node} ({why})"
             for writer in writers
             if writer.node not in blamed and (why := incompatible(writer.qos, rule.reader))
         ]
-        found += [
+        problems += [
             f"{topic}: {reader.node} hears no node of this package ({why})"
             for reader in readers
             if reader.node not in blamed and (why := incompatible(rule.writer, reader.qos))
         ]
-        problems += found
     if problems:
         return fail(
             "qos",
@@ -341,23 +246,28 @@ def check_fallbacks(facts: NetworkFacts) -> Finding:
     return ok("policies in use", f"version {versions[0]} with {len(learned)} players")
 
 
-def incompatible(writer: Qos, reader: Qos) -> str:
-    """Why a reader does not connect to a writer; empty if it does."""
-    if reader.reliable and not writer.reliable:
-        return "it asks for reliable, only best effort is offered"
-    if reader.transient_local and not writer.transient_local:
-        return "it asks for transient local, only volatile is offered"
-    if reader.deadline < writer.deadline:
-        return f"it asks for a deadline of {reader.deadline:g} s, {_limit(writer.deadline)}"
-    if reader.manual_liveliness and not writer.manual_liveliness:
-        return "it asks for manual liveliness, only automatic is offered"
-    if reader.lease < writer.lease:
-        return f"it asks for a lease of {reader.lease:g} s, {_limit(writer.lease)}"
-    return ""
-
-
-def _limit(value: float) -> str:
-    return "none is offered" if math.isinf(value) else f"only {value:g} s is offered"
+def check_odometry(facts: NetworkFacts) -> Finding:
+    """Whether one node publishes the vehicle's odometry; any reliability will do."""
+    topic = facts.odometry_topic
+    writers = [end for end in facts.odometry if end.publishes]
+    foreign = [f"{end.node} ({end.type})" for end in writers if end.type != ODOMETRY]
+    if foreign:
+        return fail(
+            "odometry",
+            f"{topic} is published by {_listed(foreign)}",
+            f"name a topic of type {ODOMETRY}",
+        )
+    if not writers:
+        return warn(
+            "odometry",
+            f"nobody publishes {topic}",
+            "start the localisation, or give the right topic (odom:=... of vehicle.launch.py); "
+            "without it delays and margins are unknown",
+        )
+    names = _listed(sorted(end.node for end in writers))
+    if len(writers) > 1:
+        return fail("odometry", f"{topic} is published by {names}", "leave one of them")
+    return ok("odometry", f"{topic} from {names}")
 
 
 def _returns(sessions: list[int]) -> bool:

@@ -6,6 +6,7 @@ was trained with, its history is not complete, or a value is not finite. ``reaso
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Generic, TypeVar
@@ -102,6 +103,16 @@ class _Learned(Generic[Fallback]):
                 f"plays; give it its own"
             )
         self._use(artifact, keep=new.same_inputs(old), actor=actor)
+
+    def rehearse(self) -> None:
+        """Decide something without effect, shortly before a decision is due.
+
+        Between two rounds other programs push code and data of a decision out of the
+        processor's caches; getting them back takes several times as long as deciding.
+        """
+        self._memory.rehearse()
+        with contextlib.suppress(NotFiniteError):
+            self._actor.act_on_record(self._memory.record)
 
     def _use(
         self, artifact: PolicyArtifact, *, keep: bool = False, actor: Actor | None = None

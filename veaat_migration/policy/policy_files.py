@@ -30,7 +30,8 @@ BUNDLE_VERSION = 1
 MAX_BUNDLE_SIZE = 4 << 20
 """Most bytes of ``bundle.json``."""
 _ENTRY = ("role", "id", "file", "sha256", "size")
-_FILE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,200}", re.ASCII)
+FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,200}", re.ASCII)
+"""Names that a file of a bundle may have: none leads out of its folder."""
 _AGAIN = "copy or export the bundle again"
 
 
@@ -123,7 +124,7 @@ def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[
         data = artifact.to_bytes()
         role, agent = artifact.schema.role, artifact.schema.agent_id
         digest = hashlib.sha256(data).hexdigest()
-        file = f"{role}-{agent}-{digest[:12]}{SUFFIX}"
+        file = file_name(artifact, data)
         values = (role, agent, file, digest, len(data))
         entries.append(dict(zip(_ENTRY, values, strict=True)))
         contents.append(data)
@@ -136,6 +137,12 @@ def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[
         (folder / name).unlink(missing_ok=True)
         (folder / f"{name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
     return listing
+
+
+def file_name(artifact: PolicyArtifact, data: bytes) -> str:
+    """Name of a policy's file in a bundle; ``data`` is its content."""
+    digest = hashlib.sha256(data).hexdigest()
+    return f"{artifact.schema.role}-{artifact.schema.agent_id}-{digest[:12]}{SUFFIX}"
 
 
 def _contents(folder: Path) -> list[tuple[dict[str, Any], Path, bytes]]:
@@ -168,7 +175,7 @@ def _entries(value: Any) -> list[dict[str, Any]]:
     entries = []
     for k, item in enumerate(list_of("policies", bundle["policies"])):
         entry = keys(f"policies[{k}]", item, _ENTRY)
-        if not (isinstance(entry["file"], str) and _FILE.fullmatch(entry["file"])):
+        if not (isinstance(entry["file"], str) and FILE_NAME.fullmatch(entry["file"])):
             raise SchemaError(f"policies[{k}].file: must be the name of a file in the same folder")
         whole(f"policies[{k}].size", entry["size"], 1, MAX_FILE_SIZE)
         entries.append(entry)

@@ -73,9 +73,7 @@ def test_twins_events_and_values_are_in_order() -> None:
 
 
 @given(
-    path=st.lists(
-        st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)), min_size=1, max_size=30
-    ),
+    path=st.lists(st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)), min_size=1, max_size=30),
     resolution=st.sampled_from([0.01, 0.1, 1.0]),
 )
 def test_rounding_does_not_add_up(path: list[tuple[float, float]], resolution: float) -> None:
@@ -168,8 +166,12 @@ def test_files_that_are_no_replays(tmp_path: Path) -> None:
 @given(
     junk=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-        lambda inner: st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["name", "spans", "twin", "lines"]), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["name", "spans", "twin", "lines"]), inner, max_size=3
+            )
+        ),
     ),
     key=st.sampled_from(["times", "rsus", "roads", "vehicles", "events", "charts"]),
 )

@@ -1,5 +1,6 @@
 """The replay format: what is recorded is read again, and what is wrong is named."""
 
+import contextlib
 import copy
 import gzip
 from pathlib import Path
@@ -177,10 +178,8 @@ def test_files_that_are_no_replays(tmp_path: Path) -> None:
 )
 def test_junk_is_refused_and_never_breaks_the_check(junk: Any, key: str) -> None:
     damaged = {**replay(), key: junk}
-    try:
+    with contextlib.suppress(ReplayError):
         check_replay(damaged)
-    except ReplayError as error:
-        assert str(error)
 
 
 def test_colours_differ() -> None:

@@ -111,7 +111,7 @@ def test_avs_of_a_game_drive_in_a_trace(game: object, tmp_path: Path) -> None:
 
 
 def test_a_recording_without_settlements(game: object, tmp_path: Path) -> None:
-    game.remove("settlements", lambda message: True)  # type: ignore[attr-defined]
+    game.remove("settlements", lambda _: True)  # type: ignore[attr-defined]
     recording = read_bag(game.write(tmp_path / "bag"))  # type: ignore[attr-defined]
     with pytest.raises(ReplayError, match="holds no settlement"):
         replay_of_game(recording)

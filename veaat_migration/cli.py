@@ -20,6 +20,7 @@ COMMANDS = (
     "sim",
     "bag",
     "replay",
+    "qoe",
     "doctor",
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.analysis.replay_data import (
@@ -73,6 +73,7 @@ def test_twins_events_and_values_are_in_order() -> None:
     assert (line["times"], line["values"]) == ([10_000, 2_000], [4.0, 5.0])
 
 
+@settings(deadline=None)
 @given(
     path=st.lists(st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)), min_size=1, max_size=30),
     resolution=st.sampled_from([0.01, 0.1, 1.0]),
@@ -164,6 +165,7 @@ def test_files_that_are_no_replays(tmp_path: Path) -> None:
         write_replay(tmp_path / "none" / "x.json", replay())
 
 
+@settings(deadline=None)
 @given(
     junk=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.mobility.coverage import NOBODY, ChangeKind, Coverage, CoverageTracker
@@ -84,6 +84,7 @@ def test_numbers_without_meaning(
 coordinates = st.floats(-400.0, 400.0)
 
 
+@settings(deadline=None)
 @given(
     sites=st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=4),
     path=st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=15),
@@ -116,6 +117,7 @@ def test_coverage_along_any_path(
         before, was = now, expected
 
 
+@settings(deadline=None)
 @given(jitter=st.lists(st.floats(-12.0, 12.0), min_size=1, max_size=40))
 def test_nobody_flickers_who_moves_less_than_the_hysteresis(jitter: list[float]) -> None:
     tracker = CoverageTracker([[0.0, 0.0]], 100.0, hysteresis=25.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.mobility.prediction import (
@@ -51,6 +51,7 @@ def test_shapes_of_many() -> None:
     assert time_to_exit(np.zeros((0, 2)), np.zeros((0, 2)), [[0.0, 0.0]], 1.0).shape == (0, 1)
 
 
+@settings(deadline=None)
 @given(place=st.tuples(coordinate, coordinate), v=st.tuples(speed, speed), r=radius)
 def test_at_the_exit_the_vehicle_is_on_the_edge_and_before_it_inside(
     place: tuple[float, float], v: tuple[float, float], r: float
@@ -68,6 +69,7 @@ def test_at_the_exit_the_vehicle_is_on_the_edge_and_before_it_inside(
         assert np.hypot(*(np.array(place) + share * t * np.array(v))) <= r + 1e-4
 
 
+@settings(deadline=None)
 @given(place=st.tuples(coordinate, coordinate), v=st.tuples(speed, speed), r=radius)
 def test_entering_agrees_with_driving(
     place: tuple[float, float], v: tuple[float, float], r: float
@@ -84,6 +86,7 @@ def test_entering_agrees_with_driving(
         assert (driven[moments < t - 1e-6] > r - 1e-4).all()
 
 
+@settings(deadline=None)
 @given(
     place=st.tuples(coordinate, coordinate),
     v=st.tuples(speed, speed),
@@ -106,6 +109,7 @@ def test_moving_or_turning_the_map_changes_nothing(
     assert after == pytest.approx(before, rel=1e-5, abs=1e-5)
 
 
+@settings(deadline=None)
 @given(points=st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=10), r=radius)
 def test_along_a_path_as_if_driven_in_small_steps(
     points: list[tuple[float, float]], r: float

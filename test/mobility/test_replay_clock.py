@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.mobility.clock import ReplayClock
@@ -66,6 +66,7 @@ def test_numbers_out_of_range_change_nothing(value: float) -> None:
     assert clock.time(1.0) == 1.0
 
 
+@settings(deadline=None)
 @given(
     actions=st.lists(
         st.tuples(

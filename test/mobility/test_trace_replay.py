@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.mobility.replay import Replay
@@ -101,6 +101,7 @@ def test_velocity_from_speed_and_heading() -> None:
     assert np.isnan(scene.velocities[3]).all()
 
 
+@settings(deadline=None)
 @given(
     places=st.lists(st.tuples(st.floats(0.0, 40.0), st.floats(0.0, 40.0)), min_size=2, max_size=8),
     moments=st.lists(st.floats(0.0, 7.0), min_size=1, max_size=20).map(sorted),

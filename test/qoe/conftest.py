@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch", reason="needs PyTorch: make setup LEARNING=1")
+import torch
 
 CHANNELS = (6, 8, 12, 16, 16)
 

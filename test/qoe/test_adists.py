@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: make setup LEARNING=1")
-
-from veaat_migration.qoe.adists import (  # noqa: E402
+from veaat_migration.qoe.adists import (
     Moments,
     local_moments,
     mean_similarity,
@@ -19,7 +18,7 @@ from veaat_migration.qoe.adists import (  # noqa: E402
     structure_similarity,
     texture_probability,
 )
-from veaat_migration.qoe.errors import QoeError  # noqa: E402
+from veaat_migration.qoe.errors import QoeError
 
 
 def blurred(image: np.ndarray, times: int) -> np.ndarray:

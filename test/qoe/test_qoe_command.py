@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: make setup LEARNING=1")
-
-from PIL import Image  # noqa: E402
-
-from veaat_migration.cli import main  # noqa: E402
-from veaat_migration.game.experience import Reputation, quality_of_experience  # noqa: E402
-from veaat_migration.qoe.errors import QoeError  # noqa: E402
-from veaat_migration.qoe.images import image_pairs, load_image, load_pair  # noqa: E402
+from veaat_migration.cli import main
+from veaat_migration.game.experience import Reputation, quality_of_experience
+from veaat_migration.qoe.errors import QoeError
+from veaat_migration.qoe.images import image_pairs, load_image, load_pair
 
 
 def save(path: Path, image: np.ndarray) -> Path:

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: make setup LEARNING=1")
-
-from veaat_migration.qoe.errors import QoeError  # noqa: E402
-from veaat_migration.qoe.features import VggFeatures, load_weights  # noqa: E402
+from veaat_migration.qoe.errors import QoeError
+from veaat_migration.qoe.features import VggFeatures, load_weights
 
 NARROW = (2, 3, 4, 5, 6)
 

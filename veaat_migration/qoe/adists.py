@@ -63,7 +63,8 @@ class Adists:
 def stage_similarity(x: Any, y: Any) -> Any:
     """S of each feature map of one stage (Eq. 3), x being the reference; shape [N, Z]."""
     x, y = x.to(torch.float64), y.to(torch.float64)  # float32 loses variances of flat regions
-    of_x, of_y, of_difference = local_moments(x), local_moments(y), local_moments(x - y)
+    of_x, of_y = local_moments(x), local_moments(y)
+    of_difference = _moments(x - y, of_x.mean - of_y.mean)  # filtering is linear
     texture = texture_probability(of_x)
     similarity = texture * mean_similarity(of_x, of_y, of_difference) + (
         1.0 - texture
@@ -106,7 +107,10 @@ def texture_probability(reference: Moments) -> Any:
 
 def local_moments(x: Any) -> Moments:
     """Moments under a Gaussian window of 21 x 21, smaller where the maps are smaller."""
-    mean = _filtered(x)
+    return _moments(x, _filtered(x))
+
+
+def _moments(x: Any, mean: Any) -> Moments:
     return Moments(mean, (_filtered(x * x) - mean * mean).clamp_min(0.0))
 
 

@@ -68,6 +68,15 @@ def test_who_is_about_to_leave_and_where_to() -> None:
     assert lonely.leaving_within(1e9).tolist() == [False]
 
 
+def test_an_rsu_that_is_left_sooner_is_no_candidate() -> None:
+    vehicle = Vehicle("a", 0.0, 0.0, 10.0, 90.0)
+    view = Fleet([Snapshot(0.0, (vehicle,))], [[0.0, 0.0], [-150.0, 0.0]], 300.0).at(0.0)
+    assert view is not None
+    assert view.coverage.connected.tolist() == [0]
+    assert view.coverage.covered.tolist() == [[True, True]]
+    assert view.candidates(60.0).tolist() == [[False, False]]
+
+
 def test_predicted_exits_come_true_on_a_straight_road() -> None:
     fleet = Fleet(road(), SITES, 400.0, hysteresis=0.0, handover_margin=np.inf)
     predicted = None

@@ -3,7 +3,7 @@
 First a generated fleet (500 vehicles by default) drives through a town; its trace is written,
 then read back and followed past 12 RSUs in steps of 1 s and of 0.1 s: position, coverage with
 hysteresis, links with fading, prediction of leaving. Printed are the seconds of trace per second
-of work. With --trace a trace of your own takes its place.
+of work, and how often the prediction is right. With --trace a trace of your own takes its place.
 
 Then a trace of --gigabytes is written to the disk (steps of the same fleet, again and again) and
 read in a process of its own, whose peak memory the system reports (bar: 200 MiB).
@@ -37,7 +37,9 @@ from veaat_migration.mobility.driving import drive
 from veaat_migration.mobility.fcd import read_fcd, write_fcd
 from veaat_migration.mobility.fleet import Fleet
 from veaat_migration.mobility.placement import place_rsus
+from veaat_migration.mobility.prediction import path_time_to_exit
 from veaat_migration.mobility.roads import grid_town
+from veaat_migration.mobility.streams import look_ahead
 from veaat_migration.mobility.traffic import Snapshot, observe
 
 RADIUS = 300.0
@@ -93,6 +95,31 @@ def follow(trace: Path, sites: np.ndarray, interval: float) -> None:
     )
 
 
+def judge_prediction(trace: Path, sites: np.ndarray) -> None:
+    """How often constant velocity is right about who leaves within the horizon, and prints it."""
+    told = came = both = 0
+    fleet = Fleet(read_fcd(trace), sites, RADIUS, fading=False)
+    for ahead in look_ahead(read_fcd(trace), HORIZON):
+        view = fleet.at(ahead.now.time)
+        if view is None or ahead.times[-1] < ahead.now.time + HORIZON:
+            break
+        predicted = view.leaving_within(HORIZON)
+        for row in np.flatnonzero(view.coverage.connected >= 0)[:: len(sites)].tolist():
+            path = ahead.paths[view.scene.ids[row]]
+            site = view.sites[view.coverage.connected[row]]
+            if len(path) < len(ahead.times):
+                continue  # it ends its journey before
+            leaves = path_time_to_exit(ahead.times, path, site, RADIUS) <= HORIZON
+            told += bool(predicted[row])
+            came += leaves
+            both += leaves and bool(predicted[row])
+    print(
+        f"who leaves the RSU within {HORIZON:g} s, by constant velocity: {told} told, {came} came; "
+        f"{100 * both / max(told, 1):.0f} % of those told came, "
+        f"{100 * both / max(came, 1):.0f} % of those who came were told"
+    )
+
+
 def repeated(steps: list[Snapshot], size: float, path: Path) -> Iterator[Snapshot]:
     """The same steps again and again with new times until the file has ``size`` [bytes]."""
     moment = 0
@@ -143,6 +170,7 @@ def main() -> None:
         sites = sites_for(trace, args.rsus)
         for interval in (1.0, 0.1):
             follow(trace, sites, interval)
+        judge_prediction(trace, sites)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"peak memory of this process so far: {peak:.0f} MiB")
         if args.gigabytes > 0:

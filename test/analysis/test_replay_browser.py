@@ -230,6 +230,19 @@ def test_time_runs_with_the_speed_and_stands_in_pause(browser: Page, page_file: 
     assert label == "Play"
 
 
+def test_the_chosen_speed_counts(browser: Page, page_file: Path) -> None:
+    browser.open(page_file, 1280, 800)
+    browser.run(
+        "(() => { const speed = document.getElementById('speed'); speed.value = 20;"
+        "speed.dispatchEvent(new Event('change')); replay.seek(0); replay.play(); })()"
+    )
+    began = browser.run("[performance.now(), replay.state.time]")
+    browser.until("replay.state.time > 30")
+    now = browser.run("[performance.now(), replay.state.time]")
+    # Frames that took longer than a quarter of a second count as that.
+    assert 0.3 * 20 < 1000.0 * (now[1] - began[1]) / (now[0] - began[0]) < 1.1 * 20
+
+
 def test_at_the_end_it_stops_and_begins_anew(browser: Page, page_file: Path) -> None:
     browser.open(page_file, 1280, 800)
     browser.run("replay.seek(299.9), replay.state.speed = 50, replay.play()")

@@ -40,13 +40,16 @@ class BlockFading:
         self._rsus = np.arange(1, n_rsus + 1, dtype=np.uint64)
         self._coherence = coherence
         self._names: dict[str, int] = {}
+        self._last: tuple[int, tuple[str, ...], FloatArray] | None = None
 
     def block(self, time: float) -> int:
         """Number of the block that a moment [s] is in."""
         return math.floor(time / self._coherence + 1e-9)
 
     def power(self, ids: Sequence[str], block: int) -> FloatArray:
-        """Fading power of vehicles to all RSUs during a block, shape [len(ids), R]."""
+        """Fading power of vehicles to all RSUs during a block, shape [len(ids), R]; read-only."""
+        if self._last is not None and self._last[0] == block and self._last[1] == tuple(ids):
+            return self._last[2]
         if len(self._names) > _MAX_NAMES:  # vehicles of hours ago
             self._names.clear()
         vehicles = np.array([self._number(name) for name in ids], dtype=np.uint64)
@@ -55,7 +58,10 @@ class BlockFading:
         rows = _mixed(_mixed(key) ^ vehicles)
         words = _mixed(rows[:, None] ^ _mixed(self._rsus)[None, :])
         uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-        return np.asarray(-np.log(uniform))
+        power = np.asarray(-np.log(uniform))
+        power.flags.writeable = False
+        self._last = block, tuple(ids), power
+        return power
 
     def _number(self, name: str) -> int:
         number = self._names.get(name)

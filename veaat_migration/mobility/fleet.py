@@ -23,7 +23,7 @@ from veaat_migration.mobility.coverage import (
 )
 from veaat_migration.mobility.fading import COHERENCE, BlockFading
 from veaat_migration.mobility.link import MIN_DISTANCE, LinkModel
-from veaat_migration.mobility.prediction import crossings, time_to_enter, time_to_exit
+from veaat_migration.mobility.prediction import Crossings, crossings, entry_of, exit_of
 from veaat_migration.mobility.replay import Replay
 from veaat_migration.mobility.scene import FloatArray, Scene
 from veaat_migration.mobility.traffic import Snapshot
@@ -43,13 +43,18 @@ class FleetView:
     """[m], shape [R]"""
 
     @cached_property
+    def lines(self) -> Crossings:
+        """Where each vehicle's way at its present velocity meets each coverage."""
+        scene = self.scene
+        return crossings(scene.positions, scene.velocities, self.sites, self.radius)
+
+    @cached_property
     def exit_time(self) -> FloatArray:
         """Time until each vehicle leaves each coverage at its present velocity [s], [N, R].
 
         0: it is outside, infinite: it stands inside.
         """
-        scene = self.scene
-        return time_to_exit(scene.positions, scene.velocities, self.sites, self.radius)
+        return exit_of(self.lines)
 
     @cached_property
     def entry_time(self) -> FloatArray:
@@ -57,8 +62,7 @@ class FleetView:
 
         0: it is inside, infinite: its path misses it.
         """
-        scene = self.scene
-        return time_to_enter(scene.positions, scene.velocities, self.sites, self.radius)
+        return entry_of(self.lines)
 
     def leaving_within(self, horizon: float) -> BoolArray:
         """Vehicles that leave the coverage of their RSU within ``horizon`` [s], shape [N].
@@ -80,9 +84,7 @@ class FleetView:
         rows = np.arange(len(connected))
         served = connected >= 0
         until = np.where(served, self.exit_time[rows, np.maximum(connected, 0)], 0.0)
-        scene = self.scene
-        _, leaves, _ = crossings(scene.positions, scene.velocities, self.sites, self.radius)
-        possible = (self.entry_time <= horizon) & (leaves > until[:, None])
+        possible = (self.entry_time <= horizon) & (self.lines.leaves > until[:, None])
         possible[rows[served], connected[served]] = False
         return np.asarray(possible)
 

@@ -5,12 +5,23 @@ Coverage is a disc, so both have closed forms. Times are seconds from now; infin
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+
+
+class Crossings(NamedTuple):
+    """Where N straight lines meet R discs; shapes [N, R]."""
+
+    enters: FloatArray
+    """Time until the line enters the disc [s]; negative: it has."""
+    leaves: FloatArray
+    """Time until it leaves it [s]."""
+    inside: npt.NDArray[np.bool_]
+    """Whether the vehicle is in the disc now."""
 
 
 def time_to_exit(positions: Any, velocities: Any, sites: Any, radius: Any) -> FloatArray:
@@ -27,8 +38,7 @@ def time_to_exit(positions: Any, velocities: Any, sites: Any, radius: Any) -> Fl
     Returns:
         Shape [N, R].
     """
-    _, leaves, inside = crossings(positions, velocities, sites, radius)
-    return np.where(inside, np.maximum(leaves, 0.0), 0.0)
+    return exit_of(crossings(positions, velocities, sites, radius))
 
 
 def time_to_enter(positions: Any, velocities: Any, sites: Any, radius: Any) -> FloatArray:
@@ -36,14 +46,22 @@ def time_to_enter(positions: Any, velocities: Any, sites: Any, radius: Any) -> F
 
     0: it is inside now; infinite: it never does. Arguments and shape as in :func:`time_to_exit`.
     """
-    enters, leaves, inside = crossings(positions, velocities, sites, radius)
+    return entry_of(crossings(positions, velocities, sites, radius))
+
+
+def exit_of(lines: Crossings) -> FloatArray:
+    """Result of :func:`time_to_exit` from the crossings."""
+    return np.where(lines.inside, np.maximum(lines.leaves, 0.0), 0.0)
+
+
+def entry_of(lines: Crossings) -> FloatArray:
+    """Result of :func:`time_to_enter` from the crossings."""
+    enters, leaves, inside = lines
     ahead = np.where((leaves >= 0.0) & np.isfinite(enters), np.maximum(enters, 0.0), np.inf)
     return np.where(inside, 0.0, ahead)
 
 
-def crossings(
-    positions: Any, velocities: Any, sites: Any, radius: Any
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+def crossings(positions: Any, velocities: Any, sites: Any, radius: Any) -> Crossings:
     """Times at which the straight line enters and leaves each disc, and who is inside; [N, R].
 
     Arguments as in :func:`time_to_exit`; times before now are negative.
@@ -69,7 +87,7 @@ def crossings(
     enters = np.where(hits, enters, np.where(inside, -np.inf, np.inf))
     leaves = np.where(hits, leaves, np.where(inside & (v < 1e-12), np.inf, -np.inf))
     # Rounding may see a vehicle on the edge inside although its line misses the disc.
-    return enters, np.where(inside & ~hits & (v >= 1e-12), 0.0, leaves), inside
+    return Crossings(enters, np.where(inside & ~hits & (v >= 1e-12), 0.0, leaves), inside)
 
 
 def path_time_to_exit(times: Any, path: Any, site: Any, radius: float) -> float:

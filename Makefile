@@ -50,7 +50,7 @@ sim:
 	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 
 # All of these need PyTorch, also where the command does not show it.
-train evaluate test test-fast test-ros: export LEARNING = 1
+train evaluate test test-fast: export LEARNING = 1
 
 train:
 	@tools/run veaat train $(if $(CONFIG),'$(CONFIG)') $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

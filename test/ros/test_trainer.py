@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import signal
 import statistics
@@ -14,7 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-pytestmark = pytest.mark.ros
+pytestmark = [
+    pytest.mark.ros,
+    pytest.mark.skipif(
+        importlib.util.find_spec("torch") is None,
+        reason="needs PyTorch: 'LEARNING=1 make test-ros', or 'make test'",
+    ),
+]
 
 BASE = Path(__file__).parents[2] / "config" / "base.yaml"
 QUICK = {
@@ -334,7 +341,7 @@ def test_a_release_and_a_goal_outlive_the_node(
     tmp_path: Path,
     wait_until: Callable[..., None],
 ):
-    node = start_trainer(train_on_activate=False, max_message_size=100)
+    node = start_trainer(train_on_activate=False, max_message_size=100, executor="single_threaded")
     folder = tmp_path / "goal"
     handle = client.goal(folder=str(folder), iterations=5000)
     assert handle.accepted
@@ -371,8 +378,6 @@ def test_a_release_and_a_goal_outlive_the_node(
 
 
 def make_release(folder: Path) -> None:
-    import importlib.util
-
     path = Path(__file__).parents[1] / "policy" / "artifacts.py"
     spec = importlib.util.spec_from_file_location("artifacts", path)
     assert spec is not None

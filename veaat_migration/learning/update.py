@@ -172,7 +172,6 @@ def update(
                     penalty().backward()
                 # It is on all weights, and must not move those of who does not learn.
                 actors.only_gradient(agents)
-            actors.blind_gradient()
             limit_gradients(actors, settings.max_gradient)
             optimizers[0].step()
 
@@ -181,7 +180,6 @@ def update(
             scale = 2.0 * settings.value_weight / error.shape[-1]
             by_value = (error * part.weights * scale).unsqueeze(1)
             critics.take_gradient(values, by_value, agents)
-            critics.blind_gradient()
             limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()
 

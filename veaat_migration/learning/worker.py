@@ -29,8 +29,8 @@ from veaat_migration.learning.worker_messages import (
 )
 
 if TYPE_CHECKING:
-    from veaat_migration.game.equilibrium import Solution
-    from veaat_migration.learning.evaluation import Play
+    from veaat_migration.game.solution import Equilibrium, Solution
+    from veaat_migration.learning.evaluation import Play, Report
     from veaat_migration.learning.releasing import Releaser
     from veaat_migration.learning.trainer import Trainer
 
@@ -76,6 +76,9 @@ def serve(connection: Connection, order: TrainingOrder, parent: int) -> None:
             str(error) if isinstance(error, RunDiedError) else f"{type(error).__name__}: {error}"
         )
         _send(connection, WorkerReport(Phase.CRASHED, message=reason))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # everything is written; PyTorch would take seconds for its goodbye
 
 
 def _train(connection: Connection, order: TrainingOrder) -> None:
@@ -175,7 +178,7 @@ def report_of(trainer: Trainer, releaser: Releaser, *, last: bool = False) -> Wo
     }.get(status.state, Phase.TRAINING)
     if phase in Phase.ENDS and not last:
         phase = Phase.TRAINING
-    report, progress, exact = status.report, status.progress, trainer.equilibrium
+    report, progress = status.report, status.progress
     figures = releaser.figures(status)
     policies = trainer.folder / POLICIES if trainer.folder is not None else None
     return WorkerReport(
@@ -192,7 +195,7 @@ def report_of(trainer: Trainer, releaser: Releaser, *, last: bool = False) -> Wo
         exploitability=figures.exploitability,
         rewards=tuple(progress.rewards) if progress is not None else (),
         utilities=() if report is None else _utilities(report.play),
-        equilibrium_utilities=() if exact is None else _utilities(exact),
+        equilibrium_utilities=_equilibrium_utilities(trainer.equilibrium, report),
         sparsity=tuple(
             trainer.learner.sparsity().tolist() if progress is None else progress.sparsity
         ),
@@ -203,8 +206,18 @@ def report_of(trainer: Trainer, releaser: Releaser, *, last: bool = False) -> Wo
     )
 
 
-def _utilities(play: Play | Solution) -> tuple[float, ...]:
-    return (*play.leader_utilities.tolist(), *play.follower_utilities.tolist())
+def _utilities(of: Play | Solution | Equilibrium) -> tuple[float, ...]:
+    return (*of.leader_utilities.tolist(), *of.follower_utilities.tolist())
+
+
+def _equilibrium_utilities(solution: Solution | None, report: Report | None) -> tuple[float, ...]:
+    """In the equilibrium with which the report compares; empty: none is known."""
+    from veaat_migration.learning.evaluation import equilibria
+
+    if solution is None:
+        return ()
+    nearest = report.nearest if report is not None else None
+    return _utilities(equilibria(solution)[nearest or 0])
 
 
 def _send(connection: Connection, report: WorkerReport) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
+from rclpy.publisher import Publisher
 from rclpy.timer import Timer
 
 from veaat_migration.nodes import process
@@ -148,6 +149,9 @@ class AvInference(InferenceNode[FollowerMachine]):
                 slot,
                 f"no new round for {timeout:g} s: offers are stale",
             )
+
+    def _more_publishers(self) -> Sequence[Publisher]:
+        return () if self._output is None else (self._output.publisher,)
 
     def _more_sections(self) -> Iterable[Section]:
         return () if self._inputs is None else (self._inputs.section(),)

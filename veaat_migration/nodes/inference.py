@@ -145,6 +145,7 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
             machine,
             self._topics,
             self._reporter,
+            publishers=self.publishers_to_flush(),
             **life_settings(self.values),
             on_finished=self._finished,
             after=self._after,
@@ -185,7 +186,11 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
         """Everything this node says matters to the record."""
         if self._topics is None or self._reporter is None:
             return ()
-        return (*self._topics.publishers, self._reporter.publisher)
+        return (*self._topics.publishers, *self._more_publishers(), self._reporter.publisher)
+
+    def _more_publishers(self) -> Sequence[Publisher]:
+        """Further publishers of the role."""
+        return ()
 
     def _finished(self) -> None:
         """The game is over: so is this process, unless somebody manages its life."""

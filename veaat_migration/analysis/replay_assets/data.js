@@ -43,6 +43,15 @@ function decode(replay) {
   };
 }
 
+// Direction at step n of a span: of the move that follows, else of the last move before; or null.
+function heading(span, n) {
+  for (let from = Math.min(n, span.x.length - 2); from >= 0; from--) {
+    const dx = span.x[from + 1] - span.x[from], dy = span.y[from + 1] - span.y[from];
+    if (dx !== 0 || dy !== 0) return Math.atan2(dy, dx);
+  }
+  return null;
+}
+
 // Where a vehicle is at step k and a share of the way to the next; false: it is not there.
 function locate(vehicle, k, share, place) {
   for (const span of vehicle.spans) {
@@ -51,9 +60,7 @@ function locate(vehicle, k, share, place) {
     const next = Math.min(n + 1, span.x.length - 1);
     place.x = span.x[n] + (span.x[next] - span.x[n]) * share;
     place.y = span.y[n] + (span.y[next] - span.y[n]) * share;
-    if (next > n && (span.x[next] !== span.x[n] || span.y[next] !== span.y[n])) {
-      place.angle = Math.atan2(span.y[next] - span.y[n], span.x[next] - span.x[n]);
-    }
+    place.angle = heading(span, n) ?? place.angle;
     return true;
   }
   return false;

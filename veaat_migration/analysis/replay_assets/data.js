@@ -43,9 +43,9 @@ function decode(replay) {
   };
 }
 
-// Direction at step n of a span: of the move that follows, else of the last move before; or null.
+// Direction at step n of a span: of the move that follows, else of the last of some before; or null.
 function heading(span, n) {
-  for (let from = Math.min(n, span.x.length - 2); from >= 0; from--) {
+  for (let from = Math.min(n, span.x.length - 2); from >= Math.max(n - 120, 0); from--) {
     const dx = span.x[from + 1] - span.x[from], dy = span.y[from + 1] - span.y[from];
     if (dx !== 0 || dy !== 0) return Math.atan2(dy, dx);
   }

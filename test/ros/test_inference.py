@@ -140,15 +140,16 @@ def test_a_bundle_for_another_game_is_refused_in_words(simulate: Callable[..., A
     assert "these policies were made for 2 RSUs and 3 AVs, but the game has" in simulation.output
 
 
+@pytest.mark.parametrize("executor", ["events", "single_threaded"])
 def test_a_release_is_played_from_the_next_round_on(
     rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
-    wait_until: Callable[..., None],
+    wait_until: Callable[..., None], executor: str,
 ):  # fmt: skip
     releaser = Releaser(listener.node)
     for rsu_id in (1, 2):
         rsu(rsu_id, round_period=0.01, min_avs=3)
     for av_id in (1, 2, 3):
-        learned(av_id, **TWO)
+        learned(av_id, executor=executor, **TWO)
     wait_until(lambda: len(answered(heard, 1)) > 20, "the game runs without a policy")
     assert version_of(heard, 1) == 0
 
@@ -408,3 +409,18 @@ def test_short_soak_with_and_without_changes_of_policy(
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
+
+
+@pytest.mark.slow
+def test_the_comparison_with_plain_nodes_runs(
+    environment: dict[str, str], bundle: Path, tmp_path: Path
+):
+    """The figures of a short run on a busy machine say nothing; that there are some does."""
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "inference_node.py"
+    done = subprocess.run(
+        [sys.executable, str(benchmark), "--rounds", "50", "--policies", str(bundle)],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    for name in ("answer 50 %", "actor 50 %", "memory, inference / empty", "start to first"):
+        assert name in done.stdout, done.stdout + done.stderr
+    assert "memory, inference / empty                      1." in done.stdout

@@ -97,10 +97,10 @@ class FollowerMachine:
         answering.
         """
         rehearse = getattr(self._policy, "rehearse", None)
-        if rehearse is None or self._target <= self._rehearsed or self._finished:
+        offers = [peer.latest for peer in self._rsus.expected_peers() if peer.latest is not None]
+        if rehearse is None or not offers or self._finished or self._target <= self._rehearsed:
             return
         self._rehearsed = self._target
-        offers = [peer.latest for peer in self._rsus.expected_peers() if peer.latest is not None]
         bidding.observe(self._target, self._profile.av_id, offers)
         rehearse()
 

@@ -10,7 +10,19 @@ from collections.abc import Sequence
 
 from veaat_migration.errors import VeaatError
 
-COMMANDS = ("solve", "sweep", "train", "evaluate", "policy", "scenario", "sim", "bag", "doctor")
+COMMANDS = (
+    "solve",
+    "sweep",
+    "train",
+    "evaluate",
+    "policy",
+    "scenario",
+    "sim",
+    "bag",
+    "replay",
+    "qoe",
+    "doctor",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -29,6 +29,7 @@ ALLOWED = {
         *("gymnasium", "pettingzoo"),
         *("game", "policy", "scenario", "analysis"),
     },
+    "qoe": {"numpy", "torch", "safetensors", "PIL"},
     "studies": {"numpy", "scipy", "pydantic", "matplotlib", "game", "scenario", "analysis"},
 }
 
@@ -81,7 +82,7 @@ def test_the_set_up_adds_pytorch_for_every_command_that_needs_it() -> None:
     found = {
         file.stem
         for file in (PACKAGE / "commands").glob("*.py")
-        if {"learning", "torch"} & set(imports(file))
+        if {"learning", "qoe", "torch"} & set(imports(file))
     }
 
     assert found <= set(LEARNING_COMMANDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -221,7 +222,7 @@ def _is_amount(value: Any) -> bool:
     return isinstance(value, float | int) and math.isfinite(value) and value >= 0.0
 
 
-_RULES = {
+_RULES: dict[str, Callable[[Any], bool]] = {
     "int": _is_number,
     "float": _is_amount,
     "bool": lambda value: type(value) is bool,
@@ -231,7 +232,7 @@ _RULES = {
     "ErrorCode": lambda value: type(value) is ErrorCode,
     "CopyKind": lambda value: type(value) is CopyKind,
 }
-_RULES_BY_NAME = {
+_RULES_BY_NAME: dict[str, Callable[[Any], bool]] = {
     "av_id": lambda value: _is_number(value) and value >= 1,
     "live": lambda value: type(value) is bytes and len(value) <= LIVE_MAX,
     "digest": lambda value: type(value) is bytes and len(value) == 32,

@@ -99,6 +99,8 @@ class Outgoing:
         if self.state is OutgoingState.FAILED:
             return
         self._heard = now
+        if self.state is OutgoingState.READY:
+            return
         if receipt.error is not ErrorCode.NONE:
             self._fail(receipt.error, receipt.reason)
             return
@@ -122,8 +124,6 @@ class Outgoing:
 
     def _begin_again(self, now: float) -> None:
         """The target has nothing (any more). An old receipt may say so wrongly: wait a while."""
-        if self.state is OutgoingState.READY:
-            return
         if now - self._advanced > self._config.retransmit_period:
             self.state = OutgoingState.SENDING
             self._advanced = now

@@ -50,8 +50,12 @@ class Audit:
 
     def actors(self, av_id: int) -> list[int]:
         """RSUs that act as owner of a twin now."""
-        now = self.world.now
-        return [j for j, host in self.world.hosts().items() if host.acts(av_id, now)]
+        world = self.world
+        return [
+            j
+            for j, host in world.hosts().items()
+            if host.acts(av_id, world.rsus[j].clock(world.now))
+        ]
 
     def intact(self, av_id: int) -> bool:
         """Whether exactly one RSU acts, with the right bytes."""
@@ -78,9 +82,9 @@ class Audit:
     def _check_step(self, site: Site) -> None:
         if site.address.role != "rsu":
             return
-        host = site.machine
+        host, now = site.machine, site.clock(self.world.now)
         for av_id in host.custody.held:
-            if host.acts(av_id, self.world.now) and len(self.actors(av_id)) > 1:
+            if host.acts(av_id, now) and len(self.actors(av_id)) > 1:
                 self._violate(av_id, f"RSUs {self.actors(av_id)} act at once")
 
     def _tick(self) -> None:
@@ -101,8 +105,8 @@ class Audit:
         self._compare(av_id, life, version, live)
         changed = hashlib.sha256(live + av_id.to_bytes(4, "big")).digest()
 
-        def update(_: object) -> list[object]:
-            if host.update(av_id, changed, world.now):
+        def update(_: object, now: float) -> list[object]:
+            if host.update(av_id, changed, now):
                 life.states.append(changed)
                 self.acts += 1
             return []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from veaat_migration.protocol.migration.codes import Phase
 from veaat_migration.protocol.migration.feedback import Feedback, Outcome, Report
 from veaat_migration.protocol.migration.simulation.world import World
-from veaat_migration.protocol.migration.vehicle import TwinVehicle
+from veaat_migration.protocol.migration.vehicle import Output, TwinVehicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Traffic:
             return
         self._begun += 1
         self._source[av_id] = vehicle.owner_id
-        self._step(av_id, lambda machine: machine.request(self.world.now))
+        self._step(av_id, lambda machine, now: machine.request(now))
         self.world.at(self.world.now + self.habits.negotiation, self._choose, av_id)
         draw = self.world.random.random
         if draw() < self.habits.cancel:
@@ -91,11 +91,11 @@ class Traffic:
 
     def _again(self, av_id: int) -> None:
         """Request while another migration is under way."""
-        self._step(av_id, lambda machine: machine.request(self.world.now))
+        self._step(av_id, lambda machine, now: machine.request(now))
         self.world.at(self.world.now + self.habits.negotiation, self._choose, av_id)
 
     def _cancel(self, av_id: int) -> None:
-        self._step(av_id, lambda machine: machine.cancel(self.world.now))
+        self._step(av_id, lambda machine, now: machine.cancel(now))
 
     def _choose(self, av_id: int) -> None:
         """Play the part of the game: some other RSU, some bandwidth."""
@@ -113,12 +113,10 @@ class Traffic:
         self._reached[av_id] = {}
         self._step(
             av_id,
-            lambda machine: machine.choose(
-                target, bandwidth, self.habits.efficiency, self.world.now
-            ),
+            lambda machine, now: machine.choose(target, bandwidth, self.habits.efficiency, now),
         )
 
-    def _step(self, av_id: int, act: Callable[[TwinVehicle], list[object]]) -> None:
+    def _step(self, av_id: int, act: Callable[[TwinVehicle, float], list[Output]]) -> None:
         self.world.step(self.world.avs[av_id], act)
 
     def _note(self, av_id: int, report: Report) -> None:

@@ -65,6 +65,18 @@ class Site:
     """:class:`TwinHost` or :class:`TwinVehicle`; None: dead."""
     armed: float | None = None
     lives: int = 0
+    rate: float = 1.0
+    """How fast its clock runs."""
+    offset: float = 0.0
+    """What its clock shows at the beginning [s]."""
+
+    def clock(self, now: float) -> float:
+        """What its clock shows at a time of the world [s]."""
+        return self.offset + self.rate * now
+
+    def when(self, clock: float) -> float:
+        """Time of the world at which its clock shows ``clock`` [s]."""
+        return (clock - self.offset) / self.rate
 
 
 class World:
@@ -77,6 +89,7 @@ class World:
         *,
         config: MigrationConfig | None = None,
         faults: Faults | None = None,
+        clock_drift: float = 0.0,
         seed: int = 0,
     ) -> None:
         """Make the sites; nothing lives before :meth:`start_all`.
@@ -86,6 +99,8 @@ class World:
             servers: of each RSU, by its id.
             config: of all machines.
             faults: of the network; may be changed while it runs.
+            clock_drift: most by which a clock runs slow or fast, as a share; with any, clocks also
+                show different times.
             seed: of everything random.
         """
         self.config = config or MigrationConfig()
@@ -103,6 +118,10 @@ class World:
         self.delivered = 0
         self.kills = 0
         self._seed = seed
+        for site in (*self.rsus.values(), *self.avs.values()):
+            if clock_drift:
+                site.rate = 1.0 + self.random.uniform(-clock_drift, clock_drift)
+                site.offset = self.random.uniform(0.0, 1000.0)
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._count = itertools.count()
 
@@ -161,7 +180,7 @@ class World:
                 self.config,
                 site.disk,
                 session=session,
-                now=self.now,
+                now=site.clock(self.now),
                 twin=self.twins[number],
             )
             self._arm(site)
@@ -170,7 +189,7 @@ class World:
         generator = np.random.default_rng([self._seed, number, site.lives])
         bench = Workbench(server.arrival_rate, server.service_rate, server.compute, generator)
         site.machine = TwinHost(number, self.config, site.disk, bench, session=session)
-        self.step(site, lambda host: host.start(self.now))
+        self.step(site, lambda host, now: host.start(now))
 
     def kill(self, site: Site, *, wipe: bool = False) -> None:
         """End a process without a word; ``wipe``: its disk is lost as well."""
@@ -180,13 +199,13 @@ class World:
         if wipe:
             site.disk = MemoryStore() if site.address.role == "rsu" else MemoryJournal()
 
-    def step(self, site: Site, act: Callable[[Any], list[Any]]) -> None:
-        """Let a machine do something and send what it returns."""
+    def step(self, site: Site, act: Callable[[Any, float], list[Any]]) -> None:
+        """Let a machine do something, by its own clock, and send what it returns."""
         machine = site.machine
         if machine is None:
             return
         try:
-            outputs = act(machine)
+            outputs = act(machine, site.clock(self.now))
         except Killed:
             self.kill(site)
             return
@@ -224,15 +243,16 @@ class World:
     def _deliver(self, site: Site, message: Message) -> None:
         if site.machine is not None:
             self.delivered += 1
-            self.step(site, lambda machine: machine.on_message(message, self.now))
+            self.step(site, lambda machine, now: machine.on_message(message, now))
 
     def _arm(self, site: Site) -> None:
         due = site.machine.next_wakeup
         if due is not None and due != site.armed:
             site.armed = due
-            self.at(due, self._wake, site, due)
+            self.at(site.when(due), self._wake, site, due)
 
     def _wake(self, site: Site, due: float) -> None:
         if site.armed == due:
             site.armed = None
-            self.step(site, lambda machine: machine.on_timer(self.now))
+            # Rounding must not make it early: it would be woken again and again.
+            self.step(site, lambda machine, now: machine.on_timer(max(now, due)))

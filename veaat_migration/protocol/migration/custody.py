@@ -181,8 +181,12 @@ class Custody:
         if mine:
             # The AV may not have known that the migration it grants was promoted already.
             same = held.kind is CopyKind.OWNER and held.migration == verdict.granted
-            if not (same or verdict.basis == held.epoch) or not self._is_sound(held):
+            if not (same or verdict.basis == held.epoch):
                 return Change.NOTHING
+            if not self._is_sound(held):
+                self._erase("held", verdict.av_id)
+                self._sweep({verdict.av_id})
+                return Change.DROPPED
             self._write("held", self._as_owner(held, verdict))
             return Change.PROMOTED
         lost = held.kind is not CopyKind.BACKUP

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 from veaat_migration.protocol.migration.codes import CopyKind, ErrorCode, Phase
 from veaat_migration.protocol.migration.twin import LIVE_MAX
+from veaat_migration.protocol.reading import LARGEST
 
 MAX_NUMBER = 2**64 - 1
 MAX_TEXT = 1000
@@ -218,8 +219,12 @@ def _is_number(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_NUMBER
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float | int) and math.isfinite(value) and abs(value) <= LARGEST
+
+
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, float | int) and math.isfinite(value) and value >= 0.0
+    return _is_finite(value) and value >= 0.0
 
 
 _RULES: dict[str, Callable[[Any], bool]] = {
@@ -239,8 +244,8 @@ _RULES_BY_NAME: dict[str, Callable[[Any], bool]] = {
     "size": lambda value: _is_number(value) and value >= 1,
     "chunk_size": lambda value: _is_number(value) and 1 <= value <= MAX_BYTES,
     # A clock may start below zero.
-    "sent": lambda value: isinstance(value, float | int) and math.isfinite(value),
-    "echo_sent": lambda value: isinstance(value, float | int) and math.isfinite(value),
+    "sent": _is_finite,
+    "echo_sent": _is_finite,
 }
 _FIELDS = {
     kind: [

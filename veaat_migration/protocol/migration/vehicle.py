@@ -212,8 +212,11 @@ class TwinVehicle:
         if migration is not None:
             self._note(migration, claim.rsu_id, now)
             if self._may_grant(migration, claim):
+                before = arbiter.ownership
                 arbiter.grant(claim, now)
                 self._home.stop()
+                for rsu_id in {before.owner_id, before.backup_id} - {0, claim.rsu_id}:
+                    outputs += arbiter.poll(rsu_id)
                 outputs.append(OwnerChanged(arbiter.ownership.epoch, claim.rsu_id, False))
             elif claim.kind is CopyKind.FROZEN and claim.migration == migration.order.migration:
                 migration.frozen = True

@@ -25,6 +25,8 @@ from veaat_migration.protocol.migration.vehicle import TwinVehicle
 from veaat_migration.protocol.migration.workbench import Workbench
 
 NANOSECONDS = 10**9
+IDLE_WAKEUPS = 10_000
+"""Alarms at one moment that are too many to be right."""
 
 
 @dataclass
@@ -116,6 +118,7 @@ class World:
         self.on_step: list[Callable[[Site], None]] = []
         """Called after each step of a machine."""
         self.delivered = 0
+        self._woken = (0.0, 0)
         self.kills = 0
         self._seed = seed
         for site in (*self.rsus.values(), *self.avs.values()):
@@ -254,5 +257,13 @@ class World:
     def _wake(self, site: Site, due: float) -> None:
         if site.armed == due:
             site.armed = None
+            self._check_progress(site)
             # Rounding must not make it early: it would be woken again and again.
             self.step(site, lambda machine, now: machine.on_timer(max(now, due)))
+
+    def _check_progress(self, site: Site) -> None:
+        """Find a machine that asks to be woken again and again and does nothing."""
+        time, count = self._woken
+        self._woken = (self.now, count + 1 if time == self.now else 0)
+        if count > IDLE_WAKEUPS:
+            raise RuntimeError(f"{site.address} wakes up at {self.now} s for ever")

@@ -38,7 +38,7 @@ def weather_the_storm(
     world.start_all()
     world.run(seconds)
     storm.end()
-    world.faults.loss = world.faults.duplication = 0.0
+    world.faults = Faults(latency=(0.001, 0.01))
     traffic.limit = 0
     world.run(world.now + 30.0)
     return world, audit, traffic

@@ -63,9 +63,7 @@ def test_a_field_of_a_wrong_type_is_rejected(kind: type) -> None:
     scene = Scene()
     for name, type_ in names.items():
         for junk in GARBAGE:
-            fits = (type_ == "float" and junk in (1.5, True)) or (
-                type_ == "bool" and junk is True
-            )
+            fits = (type_ == "float" and junk in (1.5, True)) or (type_ == "bool" and junk is True)
             fits = fits or (type_ == "bytes" and junk == b"x" and name not in ("digest",))
             fits = fits or (type_ == "str" and junk == "7")
             fits = fits or (name in ("sent", "echo_sent") and junk == -1)

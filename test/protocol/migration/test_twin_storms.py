@@ -84,9 +84,7 @@ def test_lost_disks_cost_at_most_the_newest_changes(faults, rsu_life, av_life, w
 def test_many_migrations_with_losses_and_kills(seed: int) -> None:
     """The short form of ``benchmarks/migrations.py``, which does ten thousand."""
     faults = Faults(loss=0.05, duplication=0.05, latency=(0.001, 0.2))
-    world, audit, traffic = weather_the_storm(
-        faults, Weather(), seed=seed, seconds=60.0, n_avs=6
-    )
+    world, audit, traffic = weather_the_storm(faults, Weather(), seed=seed, seconds=60.0, n_avs=6)
     assert traffic.moved > 60
     assert world.kills > 10
     assert audit.violations == []

@@ -7,14 +7,15 @@ returns messages to send and reports for the AV's user.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from veaat_migration.protocol.migration.arbiter import Arbiter, Standing
-from veaat_migration.protocol.migration.codes import CopyKind, ErrorCode, Phase
+from veaat_migration.protocol.migration.codes import ErrorCode, Phase
 from veaat_migration.protocol.migration.config import MigrationConfig
 from veaat_migration.protocol.migration.feedback import Feedback, Outcome, OwnerChanged, Report
 from veaat_migration.protocol.migration.home import Home
+from veaat_migration.protocol.migration.journey import Journey
 from veaat_migration.protocol.migration.messages import (
     Claim,
     Envelope,
@@ -28,19 +29,6 @@ from veaat_migration.protocol.migration.store import OwnershipJournal
 from veaat_migration.protocol.migration.twin import Twin, TwinError
 
 Output = Envelope | Report
-
-
-@dataclass(slots=True)
-class _Migration:
-    """The migration that the AV wants now."""
-
-    order: Order
-    source_id: int
-    requested: float
-    feedback: Feedback
-    source_heard: float
-    target_heard: float
-    frozen: bool = False
 
 
 class TwinVehicle:
@@ -75,7 +63,7 @@ class TwinVehicle:
         """Messages that made no sense."""
         self._config = config
         self._home = Home(av_id, twin, config)
-        self._migration: _Migration | None = None
+        self._journey: Journey | None = None
         self._wakeup = now
 
     # What the user wants ----------------------------------------------------------------------
@@ -97,7 +85,7 @@ class TwinVehicle:
         )
         phase = Phase.REQUESTED if owner else Phase.NEGOTIATING
         feedback = Feedback(order.migration, phase)
-        self._migration = _Migration(order, owner, now, feedback, now, now)
+        self._journey = Journey(order, owner, now, feedback, now, now)
         self._wakeup = min(self._wakeup, now + self._config.retransmit_period)
         return [*outputs, feedback, *self._send_order()]
 
@@ -124,14 +112,14 @@ class TwinVehicle:
         Raises:
             TwinError: no migration was requested, or a number is out of range.
         """
-        migration = self._migration
-        if migration is None:
-            raise TwinError("choose: no migration is under way, request one first")
+        journey = self._journey
+        if journey is None:
+            raise TwinError("choose: no journey is under way, request one first")
         if not (0 <= bandwidth < math.inf and 0 <= efficiency < math.inf):
             raise TwinError(
                 f"bandwidth, efficiency: must be >= 0 and finite, got {bandwidth:g}, {efficiency:g}"
             )
-        if self._has_moved(migration):
+        if self._has_moved(journey):
             return []
         if target_id == 0:
             return self._end(now, ErrorCode.NO_RSU_IN_RANGE, "no RSU is in range")
@@ -140,17 +128,12 @@ class TwinVehicle:
         if not expected_delay <= tolerated_delay:
             reason = f"expected delay {expected_delay:g} s, tolerated {tolerated_delay:g} s"
             return self._end(now, ErrorCode.DEADLINE_INFEASIBLE, reason)
-        if migration.order.target_id not in (0, target_id):
+        if journey.order.target_id not in (0, target_id):
             raise TwinError("target_id: a migration keeps its target, request another one")
-        if target_id == migration.source_id:
+        if target_id == journey.source_id:
             return self._end(now, ErrorCode.TARGET_REFUSED, "the twin is there already")
-        first = migration.order.target_id == 0
-        migration.order = replace(
-            migration.order, target_id=target_id, bandwidth=bandwidth, efficiency=efficiency
-        )
-        if first:
-            migration.source_heard = migration.target_heard = now
-        outputs = self._show(replace(migration.feedback, target_id=target_id))
+        journey.choose(target_id, bandwidth, efficiency, now)
+        outputs = self._show(replace(journey.feedback, target_id=target_id))
         return [*outputs, *self._send_order(), *self._home_go_on(now)]
 
     def cancel(self, now: float) -> list[Output]:
@@ -201,75 +184,54 @@ class TwinVehicle:
     @property
     def feedback(self) -> Feedback | None:
         """Where the migration stands; None: there is none."""
-        return None if self._migration is None else self._migration.feedback
+        return None if self._journey is None else self._journey.feedback
 
     # What happens -----------------------------------------------------------------------------
 
     def _on_claim(self, claim: Claim, now: float) -> list[Output]:
         outputs: list[Output] = []
-        migration, arbiter = self._migration, self.arbiter
+        journey, arbiter = self._journey, self.arbiter
         arbiter.hear(claim, now)
-        if migration is not None:
-            self._note(migration, claim.rsu_id, now)
-            if self._may_grant(migration, claim):
-                before = arbiter.ownership
-                arbiter.grant(claim, now)
-                self._home.stop()
-                for rsu_id in {before.owner_id, before.backup_id} - {0, claim.rsu_id}:
-                    outputs += arbiter.poll(rsu_id)
-                outputs.append(OwnerChanged(arbiter.ownership.epoch, claim.rsu_id, False))
-            elif claim.kind is CopyKind.FROZEN and claim.migration == migration.order.migration:
-                migration.frozen = True
+        if journey is not None:
+            journey.hear(claim, now)
+            if journey.may_be_granted(claim, arbiter.ownership, arbiter.closed):
+                outputs += self._grant(claim, now)
         outputs += arbiter.answer(claim, now)
-        if migration is not None and self._has_moved(migration) and arbiter.owns(claim):
-            outputs += self._connect(migration, now)
+        if journey is not None and self._has_moved(journey) and arbiter.owns(claim):
+            outputs += self._connect(journey, now)
         return outputs
 
-    def _may_grant(self, migration: _Migration, claim: Claim) -> bool:
-        """Whether a target has all that the source had, and the AV still wants it to."""
-        order = migration.order
-        return (
-            claim.kind is CopyKind.PREPARED
-            and claim.rsu_id == order.target_id
-            and claim.migration == order.migration > self.arbiter.closed
-            and claim.epoch == order.epoch == self.arbiter.ownership.epoch
-        )
+    def _grant(self, claim: Claim, now: float) -> list[Output]:
+        """Make the target the owner, and tell the owner and the backup before it at once."""
+        arbiter = self.arbiter
+        before = arbiter.ownership
+        arbiter.grant(claim, now)
+        self._home.stop()
+        outputs: list[Output] = [OwnerChanged(arbiter.ownership.epoch, claim.rsu_id, False)]
+        for rsu_id in {before.owner_id, before.backup_id} - {0, claim.rsu_id}:
+            outputs += arbiter.poll(rsu_id)
+        return outputs
 
     def _on_progress(self, progress: Progress, now: float) -> list[Output]:
-        migration = self._migration
-        if migration is None or progress.migration != migration.order.migration:
+        journey = self._journey
+        if journey is None or progress.migration != journey.number:
             return []
-        order = migration.order
-        if progress.rsu_id not in (migration.source_id, order.target_id):
+        if progress.rsu_id not in (journey.source_id, journey.order.target_id):
             return []
-        self._note(migration, progress.rsu_id, now)
-        if self._has_moved(migration):
+        journey.hear(progress, now)
+        if self._has_moved(journey):
             return []
         if progress.error is not ErrorCode.NONE:
             return self._end(now, progress.error, progress.reason)
-        shown = migration.feedback
-        news = Feedback(
-            order.migration,
-            progress.phase,
-            order.target_id,
-            progress.bytes_done,
-            progress.bytes_total,
-            progress.position,
-        )
-        if (news.phase, news.bytes_done, -news.position) <= (
-            shown.phase,
-            shown.bytes_done,
-            -shown.position,
-        ):
-            return []
-        return self._show(news)
+        news = journey.news(progress)
+        return [] if news is None else self._show(news)
 
-    def _connect(self, migration: _Migration, now: float) -> list[Output]:
+    def _connect(self, journey: Journey, now: float) -> list[Output]:
         """The target owns the twin and has said so (Step 4)."""
         connected = replace(
-            migration.feedback,
+            journey.feedback,
             phase=Phase.CONNECTED,
-            bytes_done=migration.feedback.bytes_total,
+            bytes_done=journey.feedback.bytes_total,
             position=0,
         )
         outputs = self._show(connected)
@@ -277,92 +239,67 @@ class TwinVehicle:
 
     def _watch(self, now: float) -> list[Output]:
         """End a migration whose source or target is silent."""
-        migration = self._migration
-        if migration is None or self._has_moved(migration):
+        journey = self._journey
+        if journey is None or self._has_moved(journey):
             return []
-        limit, phase = self._config.peer_timeout, migration.feedback.phase
-        home = migration.source_id == 0
-        if phase < Phase.QUEUED and not home and now - migration.source_heard > limit:
-            reason = f"the twin's RSU was silent for {limit:g} s"
-            return self._end(now, ErrorCode.SOURCE_DIED, reason)
-        if migration.frozen:
-            limit = self._config.handover_timeout
-        waits = migration.frozen or phase >= Phase.QUEUED
-        if waits and now - migration.target_heard > limit:
-            reason = f"the target was silent for {limit:g} s"
-            return self._end(now, ErrorCode.TARGET_DIED, reason)
-        return []
+        silence = journey.silence(self._config, now)
+        return [] if silence is None else self._end(now, *silence)
 
     def _recover(self, now: float) -> list[Output]:
         """Look after a twin whose owner is lost."""
         if not self.arbiter.recover(now):
             return []
-        migration, owner = self._migration, self.arbiter.ownership
+        journey, owner = self._journey, self.arbiter.ownership
         outputs: list[Output] = [OwnerChanged(owner.epoch, owner.owner_id, True)]
-        if migration is not None and not self._has_moved(migration):
+        if journey is not None and not self._has_moved(journey):
             outputs += self._end(now, ErrorCode.SOURCE_DIED, "the twin was recovered elsewhere")
         return [*outputs, *self.arbiter.poll()]
 
-    def _has_moved(self, migration: _Migration) -> bool:
-        """Whether the target owns the twin by this migration."""
-        ownership = self.arbiter.ownership
-        return (
-            ownership.granted == migration.order.migration
-            and ownership.owner_id == migration.order.target_id != 0
-        )
-
-    def _note(self, migration: _Migration, rsu_id: int, now: float) -> None:
-        if rsu_id == migration.source_id:
-            migration.source_heard = now
-        elif rsu_id == migration.order.target_id:
-            migration.target_heard = now
+    def _has_moved(self, journey: Journey) -> bool:
+        return journey.has_moved(self.arbiter.ownership)
 
     def _end(self, now: float, error: ErrorCode, reason: str) -> list[Output]:
         """End the migration, if there is one; decided is decided."""
-        migration, self._migration = self._migration, None
-        if migration is None:
+        journey, self._journey = self._journey, None
+        if journey is None:
             return []
-        order = migration.order
-        moved = self._has_moved(migration)
-        self.arbiter.close(order.migration)
+        moved = self._has_moved(journey)
+        self.arbiter.close(journey.number)
         self._home.stop()
-        seconds = now - migration.requested
-        outcome = Outcome(
-            order.migration, migration.source_id, order.target_id, error, reason, moved, seconds
-        )
-        calls_off = order.target_id != 0 and not moved and migration.source_id != 0
-        tell: list[Envelope] = []
-        if calls_off:
-            tell = self.arbiter.poll(migration.source_id) + self.arbiter.poll(order.target_id)
-        return [outcome, *tell]
+        outputs: list[Output] = [journey.outcome(error, reason, moved=moved, now=now)]
+        target = journey.order.target_id
+        if target != 0 and not moved and journey.source_id != 0:
+            outputs += self.arbiter.poll(journey.source_id)
+            outputs += self.arbiter.poll(target)
+        return outputs
 
     def _show(self, feedback: Feedback) -> list[Output]:
-        migration = self._migration
-        if migration is None or feedback == migration.feedback:
+        journey = self._journey
+        if journey is None or feedback == journey.feedback:
             return []
-        migration.feedback = feedback
+        journey.feedback = feedback
         return [feedback]
 
     def _send_order(self) -> list[Output]:
-        migration = self._migration
-        if migration is None or migration.source_id == 0 or self._has_moved(migration):
+        journey = self._journey
+        if journey is None or journey.source_id == 0 or self._has_moved(journey):
             return []
-        order = replace(migration.order, number=self.arbiter.next_number())
-        return [to_rsu(migration.source_id, order)]
+        order = replace(journey.order, number=self.arbiter.next_number())
+        return [to_rsu(journey.source_id, order)]
 
     def _home_go_on(self, now: float) -> list[Output]:
         """Send the twin from the AV itself, if that is where it is."""
-        migration = self._migration
-        if migration is None or migration.source_id != 0 or migration.order.target_id == 0:
+        journey = self._journey
+        if journey is None or journey.source_id != 0 or journey.order.target_id == 0:
             return []
-        if self._has_moved(migration):
+        if self._has_moved(journey):
             return []
-        outputs: list[Output] = [*self._home.go_on(migration.order, now)]
+        outputs: list[Output] = [*self._home.go_on(journey.order, now)]
         error, reason = self._home.error
         if error is not ErrorCode.NONE:
             return [*outputs, *self._end(now, error, reason)]
         done, total = self._home.bytes
-        shown = migration.feedback
+        shown = journey.feedback
         if shown.phase < Phase.TRANSFERRING or done > shown.bytes_done:
             phase = max(shown.phase, Phase.TRANSFERRING)
             outputs += self._show(replace(shown, phase=phase, bytes_done=done, bytes_total=total))

@@ -37,7 +37,7 @@ def any_of(kind: type) -> st.SearchStrategy:
 messages = st.one_of([any_of(kind) for kind in get_args(Message)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), messages), max_size=20), st.booleans())
 def test_random_messages_never_raise(arrivals, moving) -> None:
     """They may move a twin only if they are a plausible word of the AV to an RSU."""

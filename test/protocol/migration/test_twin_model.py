@@ -21,7 +21,7 @@ def migrations():
 
 
 def test_mean_delays_agree_with_the_formulas(migrations) -> None:
-    parts = migrations.compare_with_model(400, seed=1, n_avs=20, n_rsus=4)
+    parts = migrations.compare_with_model(250, seed=1, n_avs=20, n_rsus=4)
     # Messages take a millisecond each, which the model does not have.
     assert parts["transfer"].difference == pytest.approx(0.0, abs=0.01)
     assert parts["compute"].difference == pytest.approx(0.0, abs=0.03)

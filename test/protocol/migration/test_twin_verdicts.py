@@ -64,7 +64,7 @@ def apply(store: MemoryStore, verdict: Verdict) -> tuple[set[Change], Custody]:
 
 
 def may_be_granted(claim: Claim, closed: int = 99, epoch: int = 4) -> bool:
-    order = Order(1, 5, 100, 4, target_id=3)
+    order = Order(1, 1, 5, 100, 4, target_id=3)
     journey = Journey(order, 1, 0.0, Feedback(100, Phase.QUEUED), 0.0, 0.0)
     return journey.may_be_granted(claim, Ownership(1, epoch, 1, 2, 90, 0), closed)
 

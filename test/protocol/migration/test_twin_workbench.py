@@ -19,19 +19,19 @@ def waits(arrival: float, service: float, gap: float, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("arrival", "service"), [(2.0, 8.0), (4.0, 10.0), (6.0, 8.0)])
-@pytest.mark.parametrize("gap", [1.0, 1000.0])
+@pytest.mark.parametrize("gap", [1.0, 100.0])
 def test_the_mean_wait_is_that_of_an_m_m_1_queue(arrival, service, gap) -> None:
-    seen = waits(arrival, service, gap, 20_000)
+    seen = waits(arrival, service, gap, 6_000)
     # Four standard errors; neighbouring waits are nearly independent at these gaps.
     error = 4 * seen.std() / np.sqrt(len(seen))
     assert seen.mean() == pytest.approx(float(queueing_delay(arrival, service)), abs=error)
 
 
 def test_the_wait_is_distributed_as_in_an_m_m_1_queue() -> None:
-    seen = waits(6.0, 8.0, 10.0, 20_000)
+    seen = waits(6.0, 8.0, 5.0, 8_000)
     for level in (0.0, 0.2, 1.0):
         expected = 0.75 * np.exp(-(8.0 - 6.0) * level)
-        assert (seen > level).mean() == pytest.approx(expected, abs=0.015)
+        assert (seen > level).mean() == pytest.approx(expected, abs=0.025)
 
 
 def test_re_instantiation_takes_cycles_over_compute_after_the_wait() -> None:

@@ -134,7 +134,7 @@ class TwinHost:
             return []
         if isinstance(message, Verdict):
             return self._on_verdict(message, now)
-        if isinstance(message, Order):
+        if isinstance(message, Order) and message.rsu_id == self.rsu_id:
             return self._on_order(message, now)
         if isinstance(message, Announcement):
             return self._on_announcement(message)

@@ -28,11 +28,13 @@ class Order:
     """From an AV to the owner of its twin: a migration is wanted; move there."""
 
     av_id: int
+    rsu_id: int
+    """The owner that is addressed."""
     number: int
     """Counts what this AV decides, over its lives."""
     migration: int
     epoch: int
-    """Epoch of the owner that is addressed."""
+    """Of the owner that is addressed."""
     target_id: int = 0
     """0: not yet known, the game is asked for."""
     bandwidth: float = 0.0
@@ -206,6 +208,26 @@ def to_source(message: Receipt) -> Envelope:
     if message.source_id == 0:
         return to_av(message.av_id, message)
     return to_rsu(message.source_id, message)
+
+
+def is_for(message: Message, address: Address) -> bool:
+    """Whether somebody is a receiver of a message: all messages say so themselves."""
+    role, number = address
+    if isinstance(message, Progress | Claim):
+        return role == "av" and message.av_id == number
+    if isinstance(message, Receipt) and message.source_id == 0:
+        return role == "av" and message.av_id == number
+    if role != "rsu":
+        return False
+    if isinstance(message, Announcement):
+        return message.source_id != number
+    if isinstance(message, Receipt):
+        return message.source_id == number
+    if isinstance(message, Order):
+        return message.rsu_id == number
+    if isinstance(message, Verdict):
+        return message.rsu_id in (0, number)
+    return message.target_id == number
 
 
 def is_well_formed(message: Any) -> bool:

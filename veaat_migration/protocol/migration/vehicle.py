@@ -79,6 +79,7 @@ class TwinVehicle:
         owner = arbiter.ownership.owner_id
         order = Order(
             self.av_id,
+            owner,
             arbiter.next_number(),
             arbiter.next_migration(),
             arbiter.ownership.epoch,

@@ -16,7 +16,7 @@ import numpy as np
 
 from veaat_migration.game.delay import queueing_delay, reinstantiation_delay
 
-LONG_GAP = 50.0
+LONG_GAP = 20.0
 """After this many mean relaxation times without a twin, the queue is drawn anew."""
 
 

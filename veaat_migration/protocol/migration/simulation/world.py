@@ -18,7 +18,7 @@ import numpy as np
 from veaat_migration.protocol.migration.config import MigrationConfig
 from veaat_migration.protocol.migration.feedback import Report
 from veaat_migration.protocol.migration.host import TwinHost
-from veaat_migration.protocol.migration.messages import Address, Envelope, Message
+from veaat_migration.protocol.migration.messages import Address, Envelope, Message, is_for
 from veaat_migration.protocol.migration.store import AT_HOME, MemoryJournal, MemoryStore
 from veaat_migration.protocol.migration.twin import Twin
 from veaat_migration.protocol.migration.vehicle import TwinVehicle
@@ -227,6 +227,8 @@ class World:
 
     def _send(self, sender: Address, envelope: Envelope) -> None:
         to, message = envelope
+        if to.number and not is_for(message, to):
+            raise RuntimeError(f"{message} is sent to {to}")
         if to.number == 0:
             for site in self.rsus.values():
                 self._carry(sender, site, message)

@@ -81,9 +81,11 @@ def compare_with_model(count: int, seed: int, n_avs: int = 50, n_rsus: int = 12)
         seed=seed,
     )
     traffic = Traffic(world, Habits(pause=5.0))
+    # As many as begin, not as many as end first: those would be the short ones.
+    traffic.limit = count + n_avs
     world.start_all()
-    world.run(1e9, stop=lambda: len(traffic.timings) >= count)
-    timings = traffic.timings[:count]
+    world.run(1e9, stop=lambda: len(traffic.timings) == count)
+    timings = traffic.timings
     formulas = {
         "transfer": [
             float(transmission_delay(world.twins[t.av_id].data, t.bandwidth * 12.2))

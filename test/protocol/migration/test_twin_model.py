@@ -26,8 +26,9 @@ def test_mean_delays_agree_with_the_formulas(migrations) -> None:
     assert parts["transfer"].difference == pytest.approx(0.0, abs=0.01)
     assert parts["compute"].difference == pytest.approx(0.0, abs=0.03)
     assert parts["total"].difference == pytest.approx(0.0, abs=0.03)
-    queue = parts["queue"]
-    assert abs(queue.difference) < 3 * queue.standard_error
+    # One wait varies by twice its mean, so 250 of them by an eighth; test_twin_workbench.py is
+    # sharper.
+    assert parts["queue"].difference == pytest.approx(0.0, abs=3 / 8)
 
 
 def test_a_storm_with_lost_disks_is_survived(migrations) -> None:

@@ -29,6 +29,8 @@ class Reputation:
     """Limit of k after very many migrations [-], >= newcomer."""
     half_migrations: float = 50.0
     """Migrations after which half of the gain is reached, > 0."""
+    failure_share: float = 0.1
+    """Share of its merit that an RSU loses by a failed migration, in [0, 1)."""
 
     def __post_init__(self) -> None:
         """Check the range of the law."""
@@ -41,6 +43,20 @@ class Reputation:
             raise InstanceError(
                 f"reputation.half_migrations: must be > 0, got {self.half_migrations:g}"
             )
+
+        if not 0.0 <= self.failure_share < 1.0:
+            raise InstanceError(
+                f"reputation.failure_share: must be in [0, 1), got {self.failure_share:g}"
+            )
+
+    def merit(self, before: float, *, failed: bool) -> float:
+        """Count one more migration of an RSU: the n of :meth:`after`, made of all its past.
+
+        A completed migration of good quality adds one. A failed one takes ``failure_share`` of what
+        there is. So with a share f of failures n settles near (1 - f) / (f failure_share): what
+        counts in the long run is how often an RSU fails, not how much traffic passes it.
+        """
+        return before * (1.0 - self.failure_share) if failed else before + 1.0
 
     def after(self, migrations: float) -> float:
         """k_j after ``migrations`` completed high-quality migrations (>= 0)."""

@@ -1,0 +1,1 @@
+"""Many migrations in simulated time: for tests, for benchmarks, for studies of whole fleets."""

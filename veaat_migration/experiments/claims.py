@@ -93,6 +93,8 @@ def all_of(checks: Sequence[bool]) -> Verdict:
 
 def percent(found: Estimate) -> str:
     """A share with its interval."""
+    if not np.isfinite(found.value):
+        return "too few rounds to tell"
     return f"{100 * found.value:.3g} % [{100 * found.low:.3g}, {100 * found.high:.3g}]"
 
 

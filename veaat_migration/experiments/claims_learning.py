@@ -122,8 +122,8 @@ def _mappo(base: StudyResults) -> Claim:
         f"Gap of TinyMA-IEI-PPO less that of MAPPO: {points(worse)}\nMAPPO ends at "
         f"{percent(stuck)}\nA run of TinyMA-IEI-PPO is closer than one of MAPPO with probability "
         f"{chance(ours.final_gap, theirs.final_gap)}",
-        f"MAPPO settles after {settled_text(theirs)}. A gap of a few per cent or less is no local "
-        "optimum: exploitability is in the table below.",
+        f"MAPPO within {THRESHOLD:.0%} for good: {settled_text(theirs)}. A gap of a few per cent "
+        "is no local optimum: exploitability is in the table below.",
     )
 
 

@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from veaat_migration.analysis.plot_parts import (
     COLUMN_WIDTH,
@@ -41,6 +41,9 @@ _MARKERS = ("o", "s", "^", "D", "v", "X", "P")
 _LEAST = 1e-3
 """Smaller values are drawn here on logarithmic axes."""
 _MANY_TICKS = 12
+_LINEAR, _FEW_DECADES = 4.0, 60.0
+"""Ratios of the largest to the smallest value up to which an axis is not logarithmic, or has labels
+between its decades."""
 
 
 def draw(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
@@ -78,15 +81,26 @@ def _panel(axes: Axes, panel: Panel) -> None:
     if panel.equilibrium is not None:
         axes.plot(*panel.equilibrium, color="black", linestyle="--", linewidth=1.0, zorder=4)
     if panel.log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        _logarithmic(axes)
     axes.set_ylabel(panel.y)
     if panel.iterations is not None:
         rounds = panel.iterations
         top = axes.secondary_xaxis("top", functions=(_times(1.0 / rounds), _times(rounds)))
         top.set_xlabel(f"Iterations of {1000 * rounds:,.0f} rounds", fontsize=8)
         top.tick_params(labelsize=8)
+
+
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic axis with plain numbers, where the values differ enough to deserve one."""
+    low, high = axes.dataLim.intervaly
+    if high < _LINEAR * low:
+        return
+    axes.set_yscale("log")
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(plain)
+    few = high < _FEW_DECADES * low
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0) if few else range(2, 10)))
+    axes.yaxis.set_minor_formatter(plain if few else NullFormatter())
 
 
 def _times(factor: float) -> Callable[[Any], Any]:

@@ -45,6 +45,9 @@ figure h3 { margin: 0 0 0.5rem; font-size: 1rem; }
 figcaption { color: var(--soft); font-size: 0.88rem; margin-top: 0.4rem; }
 dt { font-weight: 600; margin-top: 0.6rem; }
 dd { margin: 0; max-width: 46rem; overflow-wrap: anywhere; }
+table.cards th:nth-child(2) { width: 21%; }
+table.cards th:nth-child(4) { width: 33%; }
+table.cards th:nth-child(5) { width: 27%; }
 @media (max-width: 700px) {
   main { padding: 0.8rem; }
   h1 { font-size: 1.4rem; }
@@ -56,7 +59,8 @@ dd { margin: 0; max-width: 46rem; overflow-wrap: anywhere; }
   table.cards tr { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
     margin-bottom: 0.8rem; padding: 0.5rem 0.2rem; }
   table.cards td { border: 0; padding: 0.2rem 0.7rem; }
-  table.cards td[data-name]::before { content: attr(data-name) ": "; color: var(--soft); }
+  table.cards td[data-name]:nth-child(n+4)::before { content: attr(data-name) ": ";
+    color: var(--soft); }
 }
 @media print { body { background: none; } figure, tr { break-inside: avoid; } }
 """

@@ -66,6 +66,8 @@ def draw(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
 
 def _save(made: Figure, folder: Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
+    made.draw_without_rendering()  # lays out; once is enough for both files
+    made.set_layout_engine("none")
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
     made.savefig(png, dpi=200, metadata={"Software": None})
     made.savefig(svg, metadata={"Date": None})

@@ -41,6 +41,15 @@ _DIGITS = 3
 Range = Annotated[tuple[Positive, Positive], Field(strict=False)]
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes what is the same twice, instead of referring to it."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Never refer."""
+        del data
+        return True
+
+
 class TuningFile(Part):
     """What is searched."""
 
@@ -49,20 +58,27 @@ class TuningFile(Part):
     trials: Count
     seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)]
     generator: int = Field(description="seed of what is drawn")
-    space: dict[str, dict[str, Range]] = Field(description="by method: keys and their ranges")
+    common: dict[str, Range] = Field(description="keys that all methods search, and their ranges")
+    own: dict[str, dict[str, Range]] = Field(description="what each method searches besides")
 
     @model_validator(mode="after")
     def _equal(self) -> TuningFile:
         problems = []
         if len({len(ranges) for ranges in self.space.values()}) > 1:
-            problems.append("space: every method must have as many keys")
-        for method, ranges in self.space.items():
+            problems.append("own: every method must have as many keys")
+        places = {"common": self.common, **{f"own.{m}": ranges for m, ranges in self.own.items()}}
+        for where, ranges in places.items():
             for key, (low, high) in ranges.items():
                 if low >= high:
-                    problems.append(f"space.{method}.{key}: must rise, got {low:g}, {high:g}")
+                    problems.append(f"{where}.{key}: must rise, got {low:g}, {high:g}")
         if problems:
             raise inconsistent(problems)
         return self
+
+    @property
+    def space(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """All keys of each method and their ranges."""
+        return {method: {**self.common, **ranges} for method, ranges in self.own.items()}
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,7 @@ def plan(declared: Declaration, tuning: TuningFile, folder: Path) -> Trials:
         raise ExperimentError(f"tuning: study: there is no {tuning.study}")
     unknown = sorted(set(tuning.space) - set(declared.methods))
     if unknown:
-        raise ExperimentError(f"tuning: space: there is no method {', '.join(unknown)}")
+        raise ExperimentError(f"tuning: own: there is no method {', '.join(unknown)}")
     changes = {m: drawn(r, tuning.trials, tuning.generator) for m, r in tuning.space.items()}
     cells: dict[tuple[str, int], Sequence[Cell]] = {}
     base = declared.studies[tuning.study]
@@ -168,7 +184,9 @@ def tune(
         return outcome, None
     record = _record(tuning, trials, outcome)
     content = record.model_dump(mode="json")
-    text = _HEADER + yaml.safe_dump(content, sort_keys=False, width=100, default_flow_style=None)
+    text = _HEADER + yaml.dump(
+        content, Dumper=_Plain, sort_keys=False, width=100, default_flow_style=None
+    )
     (folder / RECORD).write_text(text, encoding="utf-8")
     return outcome, record
 

@@ -20,7 +20,7 @@ help:
 	@echo "               SCENARIO=base              scenario file, or name of one in config/"
 	@echo "               ROUNDS=200                 rounds to play; 0: until Ctrl-C"
 	@echo "               SEED=1                     seed of all random numbers"
-	@echo "               POLICY=best_response       or equilibrium, greedy, random"
+	@echo "               POLICY=best_response       or equilibrium, greedy, random, learned"
 	@echo "               ARGS='--help'              further arguments of 'veaat sim'"
 	@echo "make train   train agents (adds PyTorch to the environment the first time; see runs/)"
 	@echo "               CONFIG=base                training file, or name of one in config/train/"
@@ -54,7 +54,7 @@ sim:
 	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 
 # All of these need PyTorch, also where the command does not show it.
-train evaluate reproduce test test-fast: export LEARNING = 1
+train evaluate reproduce test test-fast test-ros: export LEARNING = 1
 
 train:
 	@tools/run veaat train $(if $(CONFIG),'$(CONFIG)') $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

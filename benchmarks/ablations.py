@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from veaat_migration.commands.train import find_training_file
+from veaat_migration.bringup.scenarios import find_training_file
 from veaat_migration.learning.config import parse_config
 from veaat_migration.learning.runs import Order, SeedRun, run_seeds
 from veaat_migration.learning.trainer import RESULT

@@ -52,14 +52,14 @@ def large_game(n_avs: int = 100, n_rsus: int = 10) -> GameInstance:
 
 def child(arguments: Sequence[str]) -> int:
     """The process with the players: counts settlements and prints what it cost."""
-    from veaat_migration.nodes import composed, rsu_leader
+    from veaat_migration.nodes import composed, topics
     from veaat_migration.protocol.messages import Offer, Settlement
 
-    publish = rsu_leader.RsuLeader._publish
+    publish = topics.LeaderTopics.publish
     began: dict[int, float] = {}
     settled: list[tuple[int, int, int]] = []
 
-    def noted(self: rsu_leader.RsuLeader, outputs: Sequence[Offer | Settlement]) -> None:
+    def noted(self: topics.LeaderTopics, outputs: Sequence[Offer | Settlement]) -> None:
         for output in outputs:
             if isinstance(output, Offer):
                 began.setdefault(output.round, time.perf_counter())
@@ -67,7 +67,7 @@ def child(arguments: Sequence[str]) -> int:
                 settled.append((output.round, output.rsu_id, len(output.av_ids)))
         publish(self, outputs)
 
-    rsu_leader.RsuLeader._publish = noted  # type: ignore[method-assign]
+    topics.LeaderTopics.publish = noted  # type: ignore[method-assign]
     before = time.process_time()
     status = composed.main(arguments)
     first, last = min(began), max(began)

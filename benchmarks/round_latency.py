@@ -72,20 +72,20 @@ class Stopwatch:
 
 def lead_game(rounds: int, arguments: Sequence[str]) -> int:
     """Run our RSU with a stopwatch on its offers."""
-    from veaat_migration.nodes import rsu_leader
+    from veaat_migration.nodes import rsu_leader, topics
     from veaat_migration.protocol.messages import Offer, Settlement
 
-    publish, watch = rsu_leader.RsuLeader._publish, Stopwatch(rounds)
+    publish, watch = topics.LeaderTopics.publish, Stopwatch(rounds)
     last = 0
 
-    def timed(self: rsu_leader.RsuLeader, outputs: Sequence[Offer | Settlement]) -> None:
+    def timed(self: topics.LeaderTopics, outputs: Sequence[Offer | Settlement]) -> None:
         nonlocal last
         if isinstance(outputs[0], Offer) and outputs[0].round != last:
             last = outputs[0].round
             watch(last)
         publish(self, outputs)
 
-    rsu_leader.RsuLeader._publish = timed  # type: ignore[method-assign]
+    topics.LeaderTopics.publish = timed  # type: ignore[method-assign]
     return rsu_leader.main(arguments)
 
 

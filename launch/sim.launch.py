@@ -19,15 +19,16 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from veaat_migration.bringup.plan import (
+    POLICIES,
     NodeSpec,
     Options,
     Part,
     make_plan,
     policies_by_player,
 )
+from veaat_migration.bringup.policies import SHIPPED, with_bundle
 from veaat_migration.bringup.scenarios import find_scenario
 from veaat_migration.nodes.parent import VARIABLE
-from veaat_migration.policy.factory import POLICIES
 
 _POLICIES = list(POLICIES)
 _YES_NO = ["true", "false"]
@@ -45,14 +46,20 @@ ARGUMENTS = [
         "seed", default_value="1", description="seed of all players' random numbers"
     ),
     DeclareLaunchArgument(
-        "leader_policy",
+        "policy",
         default_value="best_response",
+        choices=_POLICIES,
+        description="policy of all players",
+    ),
+    DeclareLaunchArgument(
+        "leader_policy",
+        default_value=LaunchConfiguration("policy"),
         choices=_POLICIES,
         description="policy of the RSUs",
     ),
     DeclareLaunchArgument(
         "follower_policy",
-        default_value="best_response",
+        default_value=LaunchConfiguration("policy"),
         choices=_POLICIES,
         description="policy of the AVs",
     ),
@@ -60,6 +67,12 @@ ARGUMENTS = [
         "players",
         default_value="",
         description="policies of single players, separated by blanks: 'rsu_1=random av_2=greedy'",
+    ),
+    DeclareLaunchArgument(
+        "policies",
+        default_value=SHIPPED,
+        description="policies of players that are 'learned': folder of a bundle, or the name of a "
+        "shipped one",
     ),
     DeclareLaunchArgument(
         "period",
@@ -131,7 +144,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         namespace=value["namespace"],
         executor=value["executor"],
     )
-    plan = make_plan(load_game(scenario), options)
+    instance = load_game(scenario)
+    plan = make_plan(instance, with_bundle(options, value["policies"], instance))
     actions: list[LaunchDescriptionEntity] = [
         node_action(spec, value["log_level"], respawn=value["respawn"] == "true")
         for spec in plan.nodes

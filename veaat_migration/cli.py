@@ -10,7 +10,18 @@ from collections.abc import Sequence
 
 from veaat_migration.errors import VeaatError
 
-COMMANDS = ("solve", "sweep", "train", "evaluate", "reproduce", "policy", "scenario", "sim", "bag")
+COMMANDS = (
+    "solve",
+    "sweep",
+    "train",
+    "evaluate",
+    "reproduce",
+    "policy",
+    "scenario",
+    "sim",
+    "bag",
+    "doctor",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

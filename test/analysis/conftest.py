@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionMode
 
 from veaat_migration.analysis.definitions import definition_text, typestore_from
-from veaat_migration.analysis.topics import GAME_TOPICS
+from veaat_migration.analysis.topics import ALL_TOPICS
 from veaat_migration.game.matching import matching_probability
 
 START = 1_700_000_000_000_000_000
@@ -36,12 +36,21 @@ INSTANCE = {
 EQUILIBRIUM_PRICES = np.array([4.3586, 5.3812])
 EQUILIBRIUM_DEMAND = np.array([[3.7740, 2.7499], [5.3547, 4.0792], [6.8457, 5.3218]])
 
+UNLEARNED: dict[str, Any] = {
+    "policy_version": 0,
+    "policy_sha256": "",
+    "policy_decisions": 0,
+    "policy_fallbacks": 0,
+    "policy_errors": 0,
+}
+"""What a status says of a policy that was not learned."""
+
 
 class Types:
     """Makes and serialises messages of the project from their .msg files."""
 
     def __init__(self) -> None:
-        names = [*GAME_TOPICS.values(), "diagnostic_msgs/msg/DiagnosticArray"]
+        names = [*ALL_TOPICS.values(), "diagnostic_msgs/msg/DiagnosticArray"]
         self.definitions = {name: definition_text(name) for name in names if "veaat" in name}
         self.store, problems = typestore_from([(n, self.definitions.get(n, "")) for n in names])
         assert not problems
@@ -53,10 +62,12 @@ class Types:
         return self.store.types["std_msgs/msg/Header"](stamp=time, frame_id="")
 
     def make(self, topic: str, stamp: int, **values: Any) -> Any:
-        return self.store.types[GAME_TOPICS[topic]](header=self.header(stamp), **values)
+        if topic == "node_status":
+            values = UNLEARNED | values
+        return self.store.types[ALL_TOPICS[topic]](header=self.header(stamp), **values)
 
     def serialise(self, topic: str, message: Any) -> bytes:
-        return bytes(self.store.serialize_cdr(message, GAME_TOPICS[topic]))
+        return bytes(self.store.serialize_cdr(message, ALL_TOPICS[topic]))
 
 
 @dataclass
@@ -128,7 +139,7 @@ class Game:
         return folder
 
     def _connect(self, writer: Writer, name: str, topic: str, definitions: bool) -> Any:
-        kind = GAME_TOPICS[topic]
+        kind = ALL_TOPICS[topic]
         text = self.types.definitions.get(kind)
         if text is None or not definitions:
             extra: dict[str, Any] = {"typestore": self.types.store}

@@ -10,13 +10,13 @@ import pytest
 
 from veaat_migration.analysis.reading import Received, Recording
 from veaat_migration.analysis.tables import TABLES, columns, rows, write_tables
-from veaat_migration.analysis.topics import GAME_TOPICS
+from veaat_migration.analysis.topics import ALL_TOPICS
 
 TIME = 1_700_000_000_123_456_789
 
 
 def recording(**messages: list[Received]) -> Recording:
-    found = {name: messages.get(name, []) for name in (*GAME_TOPICS, "diagnostics")}
+    found = {name: messages.get(name, []) for name in (*ALL_TOPICS, "diagnostics")}
     return Recording(Path("bag"), "/veaat", found, {})
 
 

@@ -81,3 +81,28 @@ def test_policies_are_exported(bundle: Path, tmp_path: Path, capsys: pytest.Capt
     assert "wrote 2 ONNX files" in capsys.readouterr().out
     model = onnx.load(str(tmp_path / "out" / "onnx" / "leader-2.onnx"))
     assert model.graph.name == "leader_2"
+
+
+def test_policies_are_signed_and_checked(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    keys = tmp_path / "keys"
+    private, public = keys / "policy-signing.key", keys / "policy-signing.pub"
+    assert main(["policy", "keygen", str(keys)]) == 0
+    assert str(public) in capsys.readouterr().out
+    assert main(["policy", str(bundle), "--public-key", str(public)]) == 2
+    assert "not signed" in capsys.readouterr().err
+
+    assert main(["policy", "sign", str(bundle), "--key", str(private)]) == 0
+
+    assert capsys.readouterr().out.count("wrote") == 2
+    assert main(["policy", str(bundle), "--public-key", str(public)]) == 0
+    assert f"2 signatures fit {public}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["sign", "x"], ["keygen", "a", "b"], ["seal", "x"]])
+def test_words_that_mean_nothing_are_explained(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+):
+    assert main(["policy", *words]) == 2
+    assert "keygen DIR" in capsys.readouterr().err

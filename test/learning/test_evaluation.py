@@ -9,6 +9,7 @@ import torch
 from veaat_migration.game.equilibrium import solve
 from veaat_migration.game.followers import follower_equilibria
 from veaat_migration.game.instance import DelayConstraint, GameInstance
+from veaat_migration.game.solution import Equilibrium
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 from veaat_migration.learning.algorithms import create
 from veaat_migration.learning.config import TrainingConfig
@@ -151,3 +152,26 @@ def test_lateness_is_that_of_the_delay_constraint(base: GameInstance) -> None:
     late = lateness(limited, [play, play])
     assert late is not None
     np.testing.assert_allclose(late, [0.0, 0.0, delay[2] / 2.0], atol=1e-6)
+
+
+def test_play_is_compared_with_the_nearest_equilibrium(base: GameInstance) -> None:
+    exact = solve(base)
+    prices = exact.prices * 2.0
+    demand = follower_equilibria(base, prices[None]).demand[0]
+    other = Equilibrium(
+        prices,
+        demand,
+        leader_utilities(base, prices, demand),
+        follower_utilities(base, prices, demand),
+        "low",
+        0.0,
+    )
+    two = replace(exact, other_equilibria=(other,))
+
+    at_first = judge(base, play_of(base, exact.prices, exact.demand), two)
+    at_other = judge(base, play_of(base, prices, demand), two)
+
+    assert (at_first.nearest, at_other.nearest) == (0, 1)
+    for report in (at_first, at_other):
+        assert report.gaps is not None
+        assert np.abs(report.gaps).max() < 1e-9

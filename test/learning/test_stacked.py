@@ -1,11 +1,13 @@
 """Stacked perceptrons compute and differentiate what separate networks of torch would."""
 
+import copy
 import itertools
 
 import pytest
 import torch
 from torch import Tensor
 
+from veaat_migration.learning.rows import in_rows
 from veaat_migration.learning.stacked import ACTIVATIONS, StackedMLP
 
 
@@ -72,13 +74,54 @@ def test_gradients_agree_with_differences(activation: str, masked: bool, shared:
     shape = (3, 4) if shared else (2, 3, 4)
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True)
-    parameters = [p for pair in zip(net.weights, net.biases, strict=True) for p in pair]
 
-    def outputs(x: Tensor, *values: Tensor) -> Tensor:
-        names = [f"{kind}.{i}" for i in range(3) for kind in ("weights", "biases")]
-        return torch.func.functional_call(net, dict(zip(names, values, strict=True)), (x,))
+    def outputs(x: Tensor, values: Tensor) -> Tensor:
+        return torch.func.functional_call(net, {"values": values}, (x,))
 
-    assert torch.autograd.gradcheck(outputs, (x, *parameters))
+    assert torch.autograd.gradcheck(outputs, (x, net.values))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("agents", [slice(None), slice(1, 3)])
+def test_evaluators_compute_and_differentiate_as_autograd_does(
+    activation: str, masked: bool, agents: slice
+) -> None:
+    net = network(activation, masked=masked)
+    automatic = copy.deepcopy(net)
+    for n in (30, 9, 17):  # in memory that is used again
+        x, aim = torch.randn(5, n), torch.randn(len(range(3)[agents]), 2, n)
+        automatic.zero_grad()
+        output = automatic(x, agents)
+        (output * aim).sum().backward()
+        evaluator = net.evaluator(agents)
+        torch.testing.assert_close(evaluator(x), output)
+        net.take_gradient(evaluator, aim, agents)
+        assert net.values.grad is not None
+        torch.testing.assert_close(net.values.grad, automatic.values.grad)
+
+
+def test_an_evaluator_follows_the_parameters_when_told_to() -> None:
+    net = network(masked=True)
+    x = torch.randn(5, 9)
+    evaluator = net.evaluator()
+    before = evaluator(x).clone()
+    with torch.no_grad():
+        net.values.add_(1.0)
+    assert torch.equal(evaluator(x), before)
+    evaluator.refresh()
+    torch.testing.assert_close(evaluator(x), net(x))
+    assert not torch.equal(net(x), before)
+
+
+def test_rows_hold_all_numbers_of_an_agent_once() -> None:
+    net = StackedMLP(3, (5, 7, 6, 2), further=4)
+    rows = torch.randn(net.values.shape)
+    layers = net.layers(rows)
+    assert [tuple(weight.shape) for weight in layers.weights] == [(3, 7, 5), (3, 6, 7), (3, 2, 6)]
+    assert [tuple(bias.shape) for bias in layers.biases] == [(3, 7, 1), (3, 6, 1), (3, 2, 1)]
+    assert tuple(layers.further.shape) == (3, 4)
+    assert torch.equal(in_rows(layers), rows)
 
 
 def test_masked_neurons_have_no_gradient() -> None:
@@ -88,9 +131,8 @@ def test_masked_neurons_have_no_gradient() -> None:
         assert mask is not None
         gone = mask[..., 0] == 0.0
         assert bool(gone.any())
-        incoming, outgoing = net.weights[layer].grad, net.weights[layer + 1].grad
-        assert incoming is not None
-        assert outgoing is not None
+        assert net.values.grad is not None
+        incoming, outgoing = net.layers(net.values.grad).weights[layer : layer + 2]
         assert float(incoming[gone].abs().max()) == 0.0
         assert float(outgoing.transpose(1, 2)[gone].abs().max()) == 0.0
         assert float(incoming[~gone].abs().max()) > 0.0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.game.instance import GameInstance
@@ -24,6 +24,7 @@ from veaat_migration.learning.update import (
 )
 
 
+@settings(deadline=None)  # The first product of a process takes its time.
 @given(st.floats(0.0, 0.99), st.floats(0.0, 1.0), st.booleans(), st.integers(1, 5))
 def test_gae_is_the_discounted_sum_of_errors(
     gamma: float, lam: float, ends: bool, rounds: int
@@ -68,13 +69,12 @@ def batch_of(learner: Learner) -> Batch:
 
 def test_minibatches_hold_every_sample_once(base: GameInstance, small: TrainingConfig) -> None:
     batch = batch_of(Learner(base, small, seed=1))
-    n = batch.records.shape[1]
-    order = torch.randperm(n)
-    mixed = batch.of(slice(2, None)).shuffled(order)
+    order = torch.randperm(batch.columns.shape[1])
+    mixed = batch.only(slice(2, None)).shuffled(order)
     for count in (1, 3, 4):
         parts = list(mixed.minibatches(count))
         assert len(parts) == count
-        assert torch.equal(torch.cat([part.records for part in parts], -1), batch.records[:, order])
+        assert torch.equal(torch.cat([part.inputs for part in parts], -1), batch.inputs[:, order])
         returns = torch.cat([part.returns for part in parts], -1)
         assert torch.equal(returns, batch.returns[2:, order])
 
@@ -88,7 +88,7 @@ def test_one_plain_step_follows_the_policy_gradient(
     batch = batch_of(learner)
     before = [p.detach().clone() for p in learner.actors.weights]
     plain = [p.detach().clone().requires_grad_() for p in learner.actors.weights]
-    h = batch.records.expand(5, -1, -1)
+    h = batch.inputs[: learner.layout.record_size].expand(5, -1, -1)
     for k, (weight, bias) in enumerate(zip(plain, learner.actors.biases, strict=True)):
         h = weight @ h + bias.detach()
         if k < len(plain) - 1:
@@ -131,12 +131,12 @@ def test_only_those_who_learn_change(base: GameInstance, small: TrainingConfig) 
 
 def test_gradients_are_limited_agent_by_agent(base: GameInstance, small: TrainingConfig) -> None:
     actors = Learner(base, small, seed=1).actors
-    for parameter in actors.parameters():
-        parameter.grad = torch.zeros_like(parameter)
+    gradient = torch.zeros_like(actors.values)
     for agent, size in enumerate((0.1, 1.0, 10.0, 0.0, 0.5)):
-        actors.biases[0].grad[agent] = size / math.sqrt(actors.biases[0].shape[1])
+        gradient[agent] = size / math.sqrt(gradient.shape[1])
+    actors.values.grad = gradient
     limit_gradients(actors, 0.5)
-    norms = actors.biases[0].grad.flatten(1).norm(dim=1)
+    norms = gradient.norm(dim=1)
     torch.testing.assert_close(norms, torch.tensor([0.1, 0.5, 0.5, 0.0, 0.5]))
 
 

@@ -18,11 +18,14 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "interfaces.md"
 TABLES = {
     "rsu_leader": ("veaat_migration.nodes.leader_parameters", "LEADER"),
     "av_follower": ("veaat_migration.nodes.follower_parameters", "FOLLOWER"),
+    "av_inference": ("veaat_migration.nodes.inference_parameters", "AV_INFERENCE"),
+    "rsu_inference": ("veaat_migration.nodes.inference_parameters", "RSU_INFERENCE"),
     "round_monitor": ("veaat_migration.nodes.round_monitor", "PARAMETERS"),
     "recorder": ("veaat_migration.nodes.recorder", "PARAMETERS"),
+    "trainer": ("veaat_migration.nodes.trainer_parameters", "TRAINER"),
     "composed": ("veaat_migration.nodes.composed", "PARAMETERS"),
 }
-PURE = ("rsu_leader", "av_follower")
+PURE = ("rsu_leader", "av_follower", "av_inference", "rsu_inference", "trainer")
 
 
 def default_text(spec: ParameterSpec) -> str:

@@ -453,3 +453,36 @@ def test_status_tells_who_and_what():
 def test_a_bad_session_is_refused():
     with pytest.raises(ProtocolConfigError):
         follower(session=-1)
+
+
+# Rehearsals
+
+
+def test_an_answer_is_rehearsed_only_while_offers_are_awaited_and_leaves_no_trace():
+    class Rehearsing(Policy):
+        rehearsals = 0
+
+        def rehearse(self) -> None:
+            self.rehearsals += 1
+
+    policy = Rehearsing(lambda o: 10.0 / o.prices)
+    machine, other = playing(policy), playing(Policy(lambda o: 10.0 / o.prices))
+    machine.rehearse()
+    assert policy.rehearsals == 0, "no round is open"
+    for either in (machine, other):
+        either.on_offer(offer(2, 1, price=6.0), 0.1)
+    machine.rehearse()
+    assert policy.rehearsals == 1
+    last = offer(2, 2, price=7.0)
+    assert machine.on_offer(last, 0.2) == other.on_offer(last, 0.2)
+    assert machine.status().rounds_completed == other.status().rounds_completed
+    machine.leave(0.3)
+    machine.rehearse()
+    assert policy.rehearsals == 1
+
+
+def test_a_policy_that_has_no_rehearsal_is_left_alone():
+    machine = playing()
+    machine.on_offer(offer(2, 1), 0.1)
+    machine.rehearse()
+    assert machine.on_offer(offer(2, 2), 0.2)

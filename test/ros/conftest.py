@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "policy")]
+
 PATIENCE = 60.0
 """Longest wait for something that takes a second on an idle machine [s]."""
 

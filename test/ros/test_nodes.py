@@ -33,6 +33,21 @@ def test_a_node_loads_nothing_heavy(module: str, tmp_path: Path):
     assert done.stdout.strip() == "[]"
 
 
+def test_the_trainer_s_node_leaves_pytorch_to_its_process(tmp_path: Path):
+    program = (
+        "import sys, veaat_migration.nodes.trainer\n"
+        "print([name for name in ('torch', 'matplotlib', 'rosbags') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -44,7 +44,8 @@ def learning_file(target: Target) -> Path:
 def build_fingerprint(target: Target) -> str:
     """Changes when colcon has to run again: Python sources count by name, they are linked."""
     root = target.root
-    interfaces = [file for kind in ("msg", "srv", "action") for file in root.glob(f"{kind}/*.{kind}")]
+    kinds = ("msg", "srv", "action")
+    interfaces = [file for kind in kinds for file in root.glob(f"{kind}/*.{kind}")]
     contents = [root / "CMakeLists.txt", root / "package.xml", *sorted(interfaces)]
     names: list[str] = []
     for folder in ("veaat_migration", "launch", "config", "scripts"):

@@ -194,6 +194,55 @@ def player_counts(recording: Recording) -> PlayerCounts:
     )
 
 
+@dataclass(frozen=True)
+class PolicyUse:
+    """Which policy a player had at the end, and how often learned ones decided, over all lives."""
+
+    policy: str
+    version: int
+    """0: none that was learned."""
+    sha256: str
+    decisions: int
+    """Decisions of learned policies."""
+    fallbacks: int
+    """Decisions left to the best response."""
+    errors: int
+    """Decisions that a policy failed to make."""
+    versions: int
+    """Different versions seen."""
+
+
+def policy_use(recording: Recording) -> dict[str, PolicyUse]:
+    """The policy of every player ("rsu 1"); statuses of older releases tell only its name."""
+    lives = _lives(recording)
+    last: dict[str, dict[int, Any]] = {}
+    versions: dict[str, set[int]] = {}
+    for player, session, m in _statuses(recording):
+        last.setdefault(player, {})[lives[player, session]] = m
+        version = int(getattr(m, "policy_version", 0))
+        versions.setdefault(player, set()).update({version} - {0})
+    use = {}
+    for player, by_life in sorted(last.items(), key=lambda item: _player_order(item[0])):
+        final = by_life[max(by_life)]
+        total = {
+            name: sum(int(getattr(m, f"policy_{name}", 0)) for m in by_life.values())
+            for name in ("decisions", "fallbacks", "errors")
+        }
+        use[player] = PolicyUse(
+            policy=str(final.policy),
+            version=int(getattr(final, "policy_version", 0)),
+            sha256=str(getattr(final, "policy_sha256", "")),
+            versions=len(versions[player]),
+            **total,
+        )
+    return use
+
+
+def _player_order(player: str) -> tuple[bool, int]:
+    role, _, number = player.partition(" ")
+    return role != "rsu", int(number)
+
+
 def _statuses(recording: Recording) -> Iterator[tuple[str, int, Any]]:
     """Player ("rsu 1"), session and message of every status."""
     for received in recording.messages["node_status"]:

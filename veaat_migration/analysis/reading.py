@@ -11,7 +11,7 @@ from typing import Any
 from veaat_migration.analysis.bag_files import BagFiles, find_bag, read_file
 from veaat_migration.analysis.definitions import typestore_from
 from veaat_migration.analysis.storage import BagError, Channel, FileReport, RawMessage
-from veaat_migration.analysis.topics import GAME_TOPICS, identify
+from veaat_migration.analysis.topics import ALL_TOPICS, GAME_TOPICS, identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Received:
 
 @dataclass
 class Recording:
-    """The game's messages in one bag, by topic name of ``topics.GAME_TOPICS``."""
+    """The game's messages in one bag, by topic name of ``topics.ALL_TOPICS``."""
 
     path: Path
     namespace: str
@@ -184,7 +184,7 @@ def _decode(
             definitions.get(channel.message_type) or channel.definition
         )
     store, problems = typestore_from(definitions.items())
-    decoded: dict[str, list[Received]] = {name: [] for name in (*GAME_TOPICS, "diagnostics")}
+    decoded: dict[str, list[Received]] = {name: [] for name in (*ALL_TOPICS, "diagnostics")}
     failures: Counter[str] = Counter()
     for message in selected:
         topic = message.channel.topic

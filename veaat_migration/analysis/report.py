@@ -19,12 +19,14 @@ from veaat_migration.analysis.metrics import (
     Percentiles,
     Play,
     PlayerCounts,
+    PolicyUse,
     Utilities,
     convergence_round,
     deviations,
     latencies,
     percentiles,
     player_counts,
+    policy_use,
     round_rate,
     utilities_of,
 )
@@ -62,6 +64,8 @@ class Report:
     latency_ms: dict[str, Percentiles]
     players: PlayerCounts
     audit: Audit
+    policies: dict[str, PolicyUse] = field(default_factory=dict)
+    """Policy of every player ("rsu 1")."""
     final_round: int | None = None
     """Last complete round, whose play the next four fields hold."""
     final_prices: FloatArray | None = None
@@ -238,6 +242,7 @@ def _measured(
         round_duration=percentiles(history.durations),
         latency_ms=latencies(recording),
         players=player_counts(recording),
+        policies=policy_use(recording),
         audit=audit(recording),
     )
     if len(complete):

@@ -32,6 +32,7 @@ def format_summary(report: Report) -> str:
         _convergence(report),
         _players(report),
         _demands(report),
+        _policies(report),
         _times(report),
         _conduct(report),
         _problems(report),
@@ -158,6 +159,29 @@ def _demands(report: Report) -> Iterator[str]:
             cells = [f"{cell} ({b:.4f})" for cell, b in zip(cells, expected, strict=True)]
         rows.append([f"AV {number}", *cells])
     yield from _aligned(rows)
+
+
+def _policies(report: Report) -> Iterator[str]:
+    """Learned policies; with many players only how many there were."""
+    learned = {name: use for name, use in report.policies.items() if use.version or use.decisions}
+    if not learned:
+        return
+    yield "Learned policies"
+    header = ["", "version", "sha256", "decisions", "best response", "failed"]
+    rows = [
+        [
+            f"{name.split()[0].upper()} {name.split()[1]}",
+            f"{use.version}" + (f" (of {use.versions})" if use.versions > 1 else ""),
+            use.sha256[:12],
+            str(use.decisions),
+            str(use.fallbacks),
+            str(use.errors),
+        ]
+        for name, use in learned.items()
+    ]
+    yield from _aligned([header, *rows[:SHOWN_PLAYERS]])
+    if len(rows) > SHOWN_PLAYERS:
+        yield f"  ({len(rows) - SHOWN_PLAYERS} more players are in node_status.csv)"
 
 
 def _times(report: Report) -> Iterator[str]:

@@ -19,6 +19,12 @@ Row = tuple[Any, ...]
 
 _TIMES = ("stamp", "receive_time", "latency_ms")
 _STATES = {1: "waiting", 2: "playing", 3: "finished"}
+_POLICY = (
+    "policy_version", "policy_sha256", "policy_decisions", "policy_fallbacks", "policy_errors"
+)  # fmt: skip
+"""Fields of a status that recordings of older releases lack."""
+_SOURCES = {1: "policy", 2: "fallback"}
+_TRAINING = {0: "idle", 1: "training", 2: "paused", 3: "stopped", 4: "finished", 5: "failed"}
 _LEVELS = {0: "ok", 1: "warn", 2: "error", 3: "stale"}
 
 
@@ -70,6 +76,7 @@ def _node_status(received: Received) -> Iterator[Row]:
         ROLES.get(m.role, m.role), m.player_id, _STATES.get(m.state, m.state), m.round,
         m.rounds_completed, m.policy, " ".join(map(str, m.peer_ids)), m.messages_accepted,
         sum(map(int, m.rejection_counts)), m.deadline_misses, m.retransmissions, m.session,
+        *(getattr(m, name, "") for name in _POLICY),
     )  # fmt: skip
 
 
@@ -86,6 +93,33 @@ def _round_status(received: Received) -> Iterator[Row]:
         yield (m.round, "rsu", rsu_id, price, utility, *common)
     for av_id, utility in zip(m.av_ids, m.utility_av, strict=True):
         yield (m.round, "av", av_id, "", utility, *common)
+
+
+def _migration_decisions(received: Received) -> Iterator[Row]:
+    m = received.message
+    yield (
+        m.round, m.av_id, m.target_rsu_id, m.bandwidth, m.expected_utility, m.expected_delay,
+        m.delay_margin, _SOURCES.get(m.source, m.source), m.reason, m.policy_version,
+        m.policy_sha256, m.decision_time, m.session,
+    )  # fmt: skip
+
+
+def _releases(received: Received) -> Iterator[Row]:
+    m = received.message
+    for entry in m.policies:
+        yield (
+            m.policy_version, ROLES.get(entry.role, entry.role), entry.agent_id, entry.sha256,
+            entry.size, entry.sparsity, int(len(entry.signature) > 0), m.seed, m.iteration,
+            m.gap, m.exploitability,
+        )  # fmt: skip
+
+
+def _training(received: Received) -> Iterator[Row]:
+    m = received.message
+    yield (
+        _TRAINING.get(m.state, m.state), m.algorithm, m.seed, m.iteration, m.iterations, m.steps,
+        m.steps_per_second, m.seconds_left, m.gap, m.exploitability, m.policy_version, m.message,
+    )  # fmt: skip
 
 
 def _diagnostics(received: Received) -> Iterator[Row]:
@@ -122,7 +156,7 @@ _TABLES: dict[str, tuple[str, tuple[str, ...], _RowsOf]] = {
         "node_status",
         ("role", "player_id", "state", "round", "rounds_completed", "policy", "peer_ids",
          "messages_accepted", "messages_rejected", "deadline_misses", "retransmissions",
-         "session"),
+         "session", *_POLICY),
         _node_status,
     ),
     "rejections": (
@@ -135,6 +169,25 @@ _TABLES: dict[str, tuple[str, tuple[str, ...], _RowsOf]] = {
         ("round", "role", "player_id", "price", "utility", "complete",
          "max_utility_deviation", "duration"),
         _round_status,
+    ),
+    "migration_decisions": (
+        "migration_decision",
+        ("round", "av_id", "target_rsu_id", "bandwidth", "expected_utility", "expected_delay",
+         "delay_margin", "source", "reason", "policy_version", "policy_sha256", "decision_time",
+         "session"),
+        _migration_decisions,
+    ),
+    "policy_releases": (
+        "policy_manifest",
+        ("policy_version", "role", "player_id", "sha256", "size", "sparsity", "signed", "seed",
+         "iteration", "gap", "exploitability"),
+        _releases,
+    ),
+    "training_status": (
+        "training_status",
+        ("state", "algorithm", "seed", "iteration", "iterations", "steps", "steps_per_second",
+         "seconds_left", "gap", "exploitability", "policy_version", "message"),
+        _training,
     ),
     "diagnostics": (
         "diagnostics",

@@ -12,6 +12,15 @@ GAME_TOPICS = {
 }
 """Message types by topic name, relative to the game's namespace."""
 
+LEARNING_TOPICS = {
+    "migration_decision": "veaat_migration/msg/MigrationDecision",
+    "policy_manifest": "veaat_migration/msg/PolicyManifest",
+    "training_status": "veaat_migration/msg/TrainingStatus",
+}
+"""The same of topics that a game has only if learned policies are played or trained."""
+
+ALL_TOPICS = {**GAME_TOPICS, **LEARNING_TOPICS}
+
 ROLES = {1: "rsu", 2: "av"}
 """Names of ``NodeStatus.role`` in tables and reports."""
 
@@ -20,13 +29,13 @@ DIAGNOSTICS_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 
 _TOPIC_OF_TYPE = {
     message_type: name
-    for name, message_type in GAME_TOPICS.items()
+    for name, message_type in ALL_TOPICS.items()
     if message_type.startswith("veaat_migration/")
 }
 
 
 def identify(topic: str, message_type: str) -> tuple[str, str] | None:
-    """(namespace, name in :data:`GAME_TOPICS` or "diagnostics") of a recorded topic.
+    """(namespace, name in :data:`ALL_TOPICS` or "diagnostics") of a recorded topic.
 
     The project's own types are recognised under any topic name, others by name and type.
     None: the topic does not belong to a game.
@@ -34,7 +43,7 @@ def identify(topic: str, message_type: str) -> tuple[str, str] | None:
     if (topic, message_type) == (DIAGNOSTICS_TOPIC, DIAGNOSTICS_TYPE):
         return "", "diagnostics"
     namespace, _, last = topic.rpartition("/")
-    if GAME_TOPICS.get(last) == message_type:
+    if ALL_TOPICS.get(last) == message_type:
         return namespace or "/", last
     name = _TOPIC_OF_TYPE.get(message_type)
     return None if name is None else (namespace or "/", name)

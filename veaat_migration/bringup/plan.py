@@ -20,11 +20,14 @@ from veaat_migration.game.instance import FloatArray, GameInstance
 from veaat_migration.game.profiles import follower_profile, leader_profile
 from veaat_migration.nodes.profile_parameters import follower_to_parameters, leader_to_parameters
 from veaat_migration.nodes.specification import Value
-from veaat_migration.policy.factory import POLICIES
+from veaat_migration.policy.factory import POLICIES as UNLEARNED
 from veaat_migration.protocol.config import FollowerConfig, LeaderConfig
 from veaat_migration.scenario.instance_file import instance_to_mapping
 
 MONITOR, RECORDER, PLAYERS = "round_monitor", "recorder", "players"
+LEARNED = "learned"
+"""Policy of players that are inference nodes."""
+POLICIES = (*UNLEARNED, LEARNED)
 SOLVED_QUICKLY = 60
 """Pairs of RSU and AV up to which a game is solved while it is played."""
 
@@ -89,6 +92,8 @@ class Options:
     follower_policy: str = "best_response"
     policies: Mapping[str, str] = field(default_factory=dict)
     """Policy of single players by node name (``rsu_1``, ``av_3``)."""
+    bundle: str = ""
+    """Folder of the policies of players that are ``learned``."""
     period: float = 0.0
     """Time between two rounds [s]; 0: as fast as the players answer."""
     composed: bool = False
@@ -116,7 +121,8 @@ def make_plan(
             here if a player needs it.
 
     Raises:
-        PlanError: unknown policy or player, a number out of range, or limited RSUs.
+        PlanError: unknown policy or player, a number out of range, limited RSUs, or no bundle
+            for players that are to use one.
     """
     if instance.capacity is not None:
         raise PlanError(
@@ -214,6 +220,8 @@ def _policies(instance: GameInstance, options: Options) -> dict[str, str]:
             "namespace: must be names of letters, digits and _ such as /veaat or /town/veaat, "
             f"got {options.namespace!r}"
         )
+    if LEARNED in policies.values() and not options.bundle:
+        raise PlanError("policy learned: needs the folder of a bundle; name one with --policies")
     if not 0 <= options.period <= 3600:
         raise PlanError(f"period: must be between 0 and 3600 s, got {options.period:g}")
     return policies
@@ -236,7 +244,7 @@ def _leaders(
 ) -> Iterable[NodeSpec]:
     for j, name in enumerate(player_names(instance)[0]):
         parameters = leader_to_parameters(leader_profile(instance, j + 1)) | {
-            "policy": policies[name],
+            **_policy(policies[name], options),
             "seed": player_seed(options.seed, name),
             "rounds": options.rounds,
             "round_period": float(options.period),
@@ -249,7 +257,8 @@ def _leaders(
         }
         if policies[name] == "equilibrium" and equilibrium is not None:
             parameters["equilibrium_price"] = float(equilibrium[0][j])
-        yield NodeSpec("rsu_leader", name, options.namespace, parameters)
+        executable = "rsu_inference" if policies[name] == LEARNED else "rsu_leader"
+        yield NodeSpec(executable, name, options.namespace, parameters)
 
 
 def _followers(
@@ -262,7 +271,7 @@ def _followers(
 ) -> Iterable[NodeSpec]:
     for i, name in enumerate(player_names(instance)[1]):
         parameters = follower_to_parameters(follower_profile(instance, i + 1)) | {
-            "policy": policies[name],
+            **_policy(policies[name], options),
             "seed": player_seed(options.seed, name),
             "offer_timeout": timing.offer_timeout,
             "retransmit_period": timing.retransmit_period,
@@ -274,7 +283,13 @@ def _followers(
         if policies[name] == "equilibrium" and equilibrium is not None:
             parameters["equilibrium_rsu_ids"] = list(range(1, instance.n_rsus + 1))
             parameters["equilibrium_bandwidth"] = equilibrium[1][i].tolist()
-        yield NodeSpec("av_follower", name, options.namespace, parameters)
+        executable = "av_inference" if policies[name] == LEARNED else "av_follower"
+        yield NodeSpec(executable, name, options.namespace, parameters)
+
+
+def _policy(name: str, options: Options) -> dict[str, Value]:
+    """The parameters that say how a player decides."""
+    return {"policy_path": options.bundle} if name == LEARNED else {"policy": name}
 
 
 def _monitor(instance: GameInstance, options: Options) -> NodeSpec:

@@ -45,6 +45,26 @@ def find_config(name: str) -> Path:
     raise NoScenarioError(f"{name}: not among the shipped configuration files")
 
 
+def find_training_file(name: str) -> Path:
+    """A training file of this path, or the shipped one of this name.
+
+    Raises:
+        NoScenarioError: neither exists.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    folders = [folder / "train" for folder in config_folders()]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted(file.stem for folder in folders for file in folder.glob("*.yaml"))
+    raise NoScenarioError(
+        f"{name}: no such file, and no shipped training file of that name "
+        f"(there are: {', '.join(known) or 'none'})"
+    )
+
+
 def config_folders() -> list[Path]:
     """Where shipped scenarios lie: the source tree, or the share folder of an installation."""
     return [folder for folder in _candidates() if (folder / "base.yaml").is_file()]

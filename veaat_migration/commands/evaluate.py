@@ -2,7 +2,8 @@
 
 RUN is a results folder of 'veaat train', the folder of one seed, or a checkpoint. The actors that
 would be deployed play without exploration until their play has settled. Then
-  utility         what each player earns, and the gap to the exact Stackelberg equilibrium
+  utility         what each player earns, and the gap to the exact Stackelberg equilibrium (to
+                  the nearest, where several are known)
   best deviation  what it could gain by its best price or demand, the others' fixed; AVs answer a
                   deviating RSU by their exact equilibrium
   learned answer  the same for RSUs with the learned AVs answering
@@ -106,6 +107,7 @@ def _report(file: Path, shares: Sequence[float], games: int) -> dict[str, Any]:
     from veaat_migration.learning.checkpoint import load_learner
     from veaat_migration.learning.evaluation import (
         average,
+        equilibria,
         gains_against_learned_answers,
         judge,
         lateness,
@@ -134,12 +136,15 @@ def _report(file: Path, shares: Sequence[float], games: int) -> dict[str, Any]:
         "leader_gains_learned_answers": None if answers is None else answers.tolist(),
         "lateness": None if late is None else late.tolist(),
     }
-    if equilibrium is not None:
+    if equilibrium is not None and report.nearest is not None:
+        known = equilibria(equilibrium)
+        exact = known[report.nearest]
         mapping["equilibrium"] = {
-            "prices": equilibrium.prices.tolist(),
-            "leader_utilities": equilibrium.leader_utilities.tolist(),
-            "follower_utilities": equilibrium.follower_utilities.tolist(),
+            "prices": exact.prices.tolist(),
+            "leader_utilities": exact.leader_utilities.tolist(),
+            "follower_utilities": exact.follower_utilities.tolist(),
         }
+        mapping["equilibria"] = [each.prices.tolist() for each in known]
     mapping["perturbed"] = [
         {
             "share": each.share,
@@ -178,6 +183,9 @@ def _print(report: dict[str, Any]) -> None:
             + _against(exact and exact["follower_utilities"][i], report, len(report["prices"]) + i)
             + f"  {_percent(report['follower_gains'][i]):>14}"
         )
+    if len(known := report.get("equilibria", [])) > 1:
+        shown = "; ".join(", ".join(f"{price:.4g}" for price in prices) for prices in known)
+        print(f"  {len(known)} equilibria are known, at prices {shown}; compared with the nearest")
     print(f"  exploitability {_percent(report['exploitability'])}")
     for i, late in enumerate(report["lateness"] or []):
         if late > 0.0:

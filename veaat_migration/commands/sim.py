@@ -20,6 +20,10 @@ Examples:
   # RSUs that play the exact equilibrium against greedy AVs; AV 2 plays at random
   veaat sim --leader-policy equilibrium --follower-policy greedy --player av_2=random
 
+  # trained policies: five inference nodes with the bundle that is shipped, or with your own
+  veaat sim --policy learned
+  veaat sim --policy learned --policies runs/train-base/seed-1/policies
+
   # ten rounds a second until Ctrl-C, dead players are restarted
   veaat sim --rounds 0 --period 0.1 --respawn
 
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 SUMMARY = "play a game over ROS 2, one process per player"
 
 _DEFAULT_SCENARIO = "base"
+_DEFAULT_POLICIES = "base"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,13 +68,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--period", type=float, default=0.0, metavar="SECONDS",
         help="time between two rounds; 0: as fast as the players answer (default: %(default)s)",
     )  # fmt: skip
-    policies = "best_response, equilibrium, greedy or random"
+    policies = "best_response, equilibrium, greedy, random or learned"
     game.add_argument("--policy", metavar="NAME", help=f"policy of all players: {policies}")
     game.add_argument("--leader-policy", metavar="NAME", help="policy of the RSUs")
     game.add_argument("--follower-policy", metavar="NAME", help="policy of the AVs")
     game.add_argument(
         "--player", action="append", default=[], metavar="NODE=POLICY",
         help="policy of one player, such as rsu_1=random; may be repeated",
+    )  # fmt: skip
+    game.add_argument(
+        "--policies", default=_DEFAULT_POLICIES, metavar="DIR",
+        help="trained policies of players that are 'learned': folder that 'veaat train' wrote "
+        "(runs/train-NAME/seed-N/policies), or the name of a shipped bundle "
+        "(default: %(default)s)",
     )  # fmt: skip
     processes = parser.add_argument_group("processes")
     processes.add_argument("--composed", action="store_true", help="all players in one process")
@@ -115,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
         policies_by_player,
         solved_quickly,
     )
+    from veaat_migration.bringup.policies import with_bundle
     from veaat_migration.bringup.run_folder import RunFolder, default_path
     from veaat_migration.bringup.scenarios import find_scenario
     from veaat_migration.bringup.starter import Ending, Starter
@@ -136,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
         namespace=args.namespace,
         executor=args.executor,
     )
-    plan = make_plan(instance, options)
+    plan = make_plan(instance, with_bundle(options, args.policies, instance))
     folder = RunFolder(output)
     about = {
         "scenario": str(scenario),

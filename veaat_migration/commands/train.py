@@ -82,6 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, report, draw."""
     require_torch()
+    from veaat_migration.bringup.scenarios import find_training_file
     from veaat_migration.learning.config import describe_keys
     from veaat_migration.learning.display import Display
     from veaat_migration.learning.runs import Order, RunError, run_seeds
@@ -119,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    from veaat_migration.learning.device import check_device
     from veaat_migration.learning.runs import RunError
 
     for option in ("seeds", "jobs"):
@@ -128,23 +130,6 @@ def _check(args: argparse.Namespace) -> None:
     if args.first_seed < 0:
         raise RunError(f"--first-seed: must be at least 0, got {args.first_seed}")
     check_device(args.device)
-
-
-def check_device(name: str) -> None:
-    """Complain now about a device that torch cannot use, not in every process.
-
-    Raises:
-        RunError: there is no such device.
-    """
-    import torch
-
-    from veaat_migration.learning.runs import RunError
-
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"--device {name}: {reason}; try --device cpu") from error
 
 
 def require_torch() -> None:
@@ -162,24 +147,6 @@ def require_torch() -> None:
             "PyTorch is not installed: pip install 'veaat_migration[learning]', or in a clone "
             "'make train', which installs it"
         ) from error
-
-
-def find_training_file(name: str) -> Path:
-    """A file of this path, or a shipped training file of this name."""
-    from veaat_migration.bringup.scenarios import NoScenarioError, config_folders
-
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    folders = [folder / "train" for folder in config_folders()]
-    for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
-    known = sorted(file.stem for folder in folders for file in folder.glob("*.yaml"))
-    raise NoScenarioError(
-        f"{name}: no such file, and no shipped training file of that name "
-        f"(there are: {', '.join(known) or 'none'})"
-    )
 
 
 def _configuration(file: Path, changes: Sequence[str]) -> TrainingConfig:

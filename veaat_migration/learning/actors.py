@@ -50,20 +50,36 @@ class Actors(StackedMLP):
             activation=activation,
             output_gain=0.01,
             seen=seen_entries(layout),
+            further=outputs,
             generator=generator,
         )
         self.leaders = slice(0, layout.n_rsus)
         self.followers = slice(layout.n_rsus, n_agents)
-        self.log_std = torch.nn.Parameter(torch.full((n_agents, outputs, 1), math.log(initial_std)))
+        self.learns_std = True
+        """Whether standard deviations follow the gradient; else somebody sets them."""
+        with torch.no_grad():
+            self.log_std.fill_(math.log(initial_std))
         used = torch.ones(n_agents, outputs, 1)
         used[self.leaders, 1:] = 0.0
         self.register_buffer("used", used)
 
+    @property
+    def log_std(self) -> Tensor:
+        """Ln of the standard deviations, [A, R, 1]."""
+        return self.layers().further.unsqueeze(2)
+
+    def precision(self, agents: slice = slice(None)) -> Tensor:
+        """1 / std of each output that an agent has, else 0, [A, R, 1]."""
+        return (-self.log_std[agents]).exp() * self.used[agents]
+
+    def log_density(self, error: Tensor, agents: slice = slice(None)) -> Tensor:
+        """Ln pi(u|o) but for constants, [A, N], of (u - mean) / std (else 0), [A, R, N]."""
+        normalisation = (self.log_std[agents] * self.used[agents]).sum(1)
+        return error.square().sum(1).mul_(-0.5).sub_(normalisation)
+
     def log_probability(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
         """Ln pi(u|o) but for constants, [A, N]; ``latent`` u and ``mean`` [A, R, N]."""
-        log_std, used = self.log_std[agents], self.used[agents]
-        error = (latent - mean) * ((-log_std).exp() * used)
-        return error.square().sum(1).mul(-0.5) - (log_std * used).sum(1)
+        return self.log_density((latent - mean) * self.precision(agents), agents)
 
     def entropy(self) -> Tensor:
         """H of the Gaussians before squashing, in nats and but for a constant, [A]."""

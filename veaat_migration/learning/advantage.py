@@ -25,9 +25,7 @@ def advantages(rewards: Tensor, values: Tensor, *, gamma: float, lam: float, end
     if ends:
         following[:, -1] = 0.0
     errors = rewards + gamma * following - values[:, :-1]
-    result = torch.empty_like(rewards)
-    running = torch.zeros_like(rewards[:, 0])
-    for t in reversed(range(rewards.shape[1])):
-        running = errors[:, t] + gamma * lam * running
-        result[:, t] = running
-    return result
+    # A^t = sum of (gamma lambda)^(k - t) error^k over k >= t: one product instead of T steps.
+    rounds = torch.arange(rewards.shape[1], device=rewards.device)
+    age = (rounds - rounds[:, None]).to(rewards.dtype)
+    return (gamma * lam) ** age.clamp_min(0.0) * (age >= 0.0) @ errors

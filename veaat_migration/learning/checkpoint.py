@@ -23,7 +23,7 @@ from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.scenario.instance_file import instance_from_mapping, instance_to_mapping
 
 FORMAT = "veaat-checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 class CheckpointError(VeaatError, ValueError):

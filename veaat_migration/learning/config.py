@@ -144,7 +144,7 @@ class ExplorationPart(Part):
         default="scheduled", description="who sets standard deviations: a schedule or the gradient"
     )
     initial_std: Positive = Field(default=0.7, description="at the start")
-    final_std: Positive = Field(default=0.1, description="of leaders at the end (scheduled)")
+    final_std: Positive = Field(default=0.05, description="of leaders at the end (scheduled)")
     follower_std: Positive = Field(
         default=0.12, description="of followers when leaders begin to learn (scheduled)"
     )

@@ -12,6 +12,7 @@ import torch
 from veaat_migration.game.equilibrium import Solution, solve
 from veaat_migration.game.exploitability import exploitability, leader_gains
 from veaat_migration.game.instance import FloatArray, GameInstance
+from veaat_migration.game.solution import Equilibrium
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 from veaat_migration.learning.algorithms.interface import Algorithm, JointPolicy
 from veaat_migration.learning.config import DynamicsPart
@@ -46,8 +47,10 @@ class Report:
 
     play: Play
     gaps: FloatArray | None
-    """Utility relative to the equilibrium's minus 1, RSUs then AVs, [R + V]; None: no equilibrium
-    is known"""
+    """Utility relative to that in the nearest equilibrium minus 1, RSUs then AVs, [R + V]; None:
+    no equilibrium is known"""
+    nearest: int | None
+    """Which equilibrium that is: 0 the solution itself, then its ``other_equilibria``"""
     exploitability: float
     """Largest relative gain of any player by its best deviation"""
     leader_gains: FloatArray
@@ -149,9 +152,11 @@ def average(reports: Sequence[Report], equilibrium: Solution | None) -> Report:
         followers,
         max(play.restless for play in plays),
     )
+    gaps, nearest = _gaps(play, equilibrium)
     return Report(
         play=play,
-        gaps=_gaps(leaders, followers, equilibrium),
+        gaps=gaps,
+        nearest=nearest,
         exploitability=float(np.median([report.exploitability for report in reports])),
         leader_gains=np.median([report.leader_gains for report in reports], axis=0),
         follower_gains=np.median([report.follower_gains for report in reports], axis=0),
@@ -167,9 +172,12 @@ def judge(instance: GameInstance, play: Play, equilibrium: Solution | None) -> R
     exact_answers = leader_gains(instance, play.prices)
     gains = np.maximum(found.leaders.relative, exact_answers.relative)
     worth = np.maximum(np.abs(followers), instance.satisfaction)
+    play = Play(play.prices, play.demand, leaders, followers, play.restless)
+    gaps, nearest = _gaps(play, equilibrium)
     return Report(
-        play=Play(play.prices, play.demand, leaders, followers, play.restless),
-        gaps=_gaps(leaders, followers, equilibrium),
+        play=play,
+        gaps=gaps,
+        nearest=nearest,
         exploitability=max(found.largest, float(gains.max())),
         leader_gains=gains,
         follower_gains=found.followers / worth,
@@ -189,14 +197,23 @@ def lateness(instance: GameInstance, plays: Sequence[Play]) -> FloatArray | None
     return np.asarray(game.lateness(prices, demand).mean(0))
 
 
-def _gaps(
-    leaders: FloatArray, followers: FloatArray, equilibrium: Solution | None
-) -> FloatArray | None:
-    if equilibrium is None:
-        return None
-    exact = np.concatenate([equilibrium.leader_utilities, equilibrium.follower_utilities])
-    gaps: FloatArray = (np.concatenate([leaders, followers]) - exact) / np.abs(exact)
-    return gaps
+def equilibria(solution: Solution) -> list[Solution | Equilibrium]:
+    """All equilibria that are known, the one that was found first first."""
+    return [solution, *solution.other_equilibria]
+
+
+def _gaps(play: Play, solution: Solution | None) -> tuple[FloatArray | None, int | None]:
+    """Relative utilities against the equilibrium whose prices are nearest, and which that is."""
+    if solution is None:
+        return None, None
+    known = equilibria(solution)
+    low = solution.instance.price_min
+    span = solution.instance.price_max - low
+    distances = [np.abs((each.prices - play.prices) / span).max() for each in known]
+    nearest = int(np.argmin(distances))
+    exact = np.concatenate([known[nearest].leader_utilities, known[nearest].follower_utilities])
+    utilities = np.concatenate([play.leader_utilities, play.follower_utilities])
+    return (utilities - exact) / np.abs(exact), nearest
 
 
 def gains_against_learned_answers(learner: Algorithm, play: Play) -> FloatArray:

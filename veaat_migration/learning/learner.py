@@ -84,7 +84,7 @@ class Learner:
             initial_std=config.exploration.initial_std,
             generator=self.generator,
         ).to(self.device)
-        self.actors.log_std.requires_grad_(config.exploration.std == "learned")
+        self.actors.learns_std = config.exploration.std == "learned"
         self.average = copy.deepcopy(self.actors).requires_grad_(False)
         seen = seen_entries(layout)
         if config.update.critic == "central":
@@ -99,10 +99,9 @@ class Learner:
             seen=seen,
             generator=self.generator,
         ).to(self.device)
-        learned = [p for p in self.actors.parameters() if p.requires_grad]
         rate = config.update.learning_rate
-        self.actor_optimizer = torch.optim.Adam(learned, lr=rate, fused=True)
-        self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), lr=rate, fused=True)
+        self.actor_optimizer = torch.optim.Adam([self.actors.values], lr=rate, fused=True)
+        self.critic_optimizer = torch.optim.Adam([self.critics.values], lr=rate, fused=True)
 
     @property
     def policy(self) -> ActorPolicy:
@@ -173,7 +172,7 @@ class Learner:
         with watch("update"):
             self._update(batch, self.actors.followers if warm else slice(None))
         with watch("pruning"):
-            self.pruner.after_iteration(self.iteration, batch.records)
+            self.pruner.after_iteration(self.iteration, batch.inputs)
         self._average()
         self.iteration += 1
         self.steps += self.environment.rounds * games
@@ -226,15 +225,17 @@ class Learner:
                 self.iteration, self.config.stages.follower_iterations
             )
             with torch.no_grad():
-                self.actors.log_std[self.actors.leaders] = math.log(leader)
-                self.actors.log_std[self.actors.followers] = math.log(follower)
+                log_std = self.actors.log_std
+                log_std[self.actors.leaders] = math.log(leader)
+                log_std[self.actors.followers] = math.log(follower)
 
     @torch.no_grad()
     def _batch(self, rollout: Rollout, rewards: Tensor, warm: bool) -> Batch:
         part = self.config.update
         agents, rounds, games = rewards.shape
         n_leaders = self.layout.n_rsus
-        values = self.valuers(rollout.records.flatten(1))[:, 0].view(agents, rounds + 1, games)
+        values = self.valuers.evaluator()(rollout.records.flatten(1))
+        values = values[:, 0].view(agents, rounds + 1, games)
         advantage = advantages(
             rewards,
             values,
@@ -251,7 +252,7 @@ class Learner:
         if not warm and rollout.drawn_prices < games:
             weights[:n_leaders] *= games / (games - rollout.drawn_prices)
         weights = weights.flatten(1)
-        return Batch(
+        return Batch.of(
             records=rollout.records[:, :-1].flatten(1),
             latents=rollout.latents.flatten(2),
             log_probabilities=rollout.log_probabilities.flatten(1),
@@ -293,7 +294,4 @@ class Learner:
         if done <= 0 or self.average.widths != self.actors.widths:
             self.average = copy.deepcopy(self.actors).requires_grad_(False)
             return
-        for average, current in zip(
-            self.average.parameters(), self.actors.parameters(), strict=True
-        ):
-            average.lerp_(current, 1.0 / (done + 1))
+        self.average.values.lerp_(self.actors.values, 1.0 / (done + 1))

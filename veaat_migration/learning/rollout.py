@@ -74,11 +74,12 @@ def collect(
     drawn[..., near] = nearby * as_input(drawn[..., near])
     std = actors.log_std.exp()
     latents = torch.empty_like(noise)
+    leaders, followers = actors.evaluator(actors.leaders), actors.evaluator(actors.followers)
     environment.begin()
 
     def price(t: int) -> None:
         latent = latents[t, actors.leaders]
-        mean = actors(environment.leaders_see(t), actors.leaders)
+        mean = leaders(environment.leaders_see(t))
         torch.addcmul(mean, std[actors.leaders], noise[t, actors.leaders], out=latent)
         shares = latent[:, 0].sigmoid()
         shares[:, :drawn_prices] = drawn[t, :, :drawn_prices]
@@ -89,7 +90,7 @@ def collect(
     for t in range(rounds):
         price(t)
         latent = latents[t, actors.followers]
-        mean = actors(environment.records[:, t], actors.followers)
+        mean = followers(environment.records[:, t])
         torch.addcmul(mean, std[actors.followers], noise[t, actors.followers], out=latent)
         environment.post_demands(t, latent.sigmoid().view(-1, games))
     if look_ahead:

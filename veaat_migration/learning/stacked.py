@@ -2,106 +2,44 @@
 
 Weights carry a leading axis of agents, and samples are columns: with A agents and N samples a
 layer is ``H = f(W X + b) * m`` with W [A, out, in], X [A, in, N] (or [in, N], seen by all), b
-[A, out, 1] and the mask m of Eq. (42), also [A, out, 1].
-
-Speed on a CPU comes from three things: one batched product a layer for all agents, tanh by way of
-the logistic function (which torch vectorises several times better than its tanh), and a backward
-pass that works in place.
+[A, out, 1] and the mask m of Eq. (42), also [A, out, 1]. :mod:`.evaluator` computes all that, and
+its gradients; :mod:`.rows` says how parameters are stored.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from veaat_migration.learning.evaluator import Evaluator
+from veaat_migration.learning.memory import Memory
+from veaat_migration.learning.rows import Layers, by_layer, row_size
+
 ACTIVATIONS = ("tanh", "relu")
 
 
-def _activate(z: Tensor, activation: str) -> Tensor:
-    """f(z), in place."""
-    if activation == "relu":
-        return z.relu_()
-    return z.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)  # tanh
-
-
-def _activation_backward(gradient: Tensor, output: Tensor, activation: str) -> Tensor:
-    """Gradient by z, in place of the gradient by h = f(z), from that and h itself."""
-    operators = torch.ops.aten
-    if activation == "relu":
-        operators.threshold_backward.grad_input(gradient, output, 0.0, grad_input=gradient)
-    else:
-        operators.tanh_backward.grad_input(gradient, output, grad_input=gradient)
-    return gradient
-
-
-def _layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    shared = x.expand(weight.shape[0], *x.shape) if x.dim() == 2 else x
-    return torch.baddbmm(bias, weight, shared)
-
-
 class _Perceptron(torch.autograd.Function):
-    """Two or more layers; gradients by weights and biases, and by the input where it needs one.
-
-    With tanh(z) = 2 s - 1, s the logistic function of 2 z, hidden layers store s: the factors 2
-    and the -1 go into weights and biases, which are small, and so does the mask.
-    """
+    """An evaluator for torch's automatic differentiation."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, activation: str, masks: Sequence[Tensor | None], *layers: Tensor
-    ) -> Tensor:
-        weights, biases = layers[::2], layers[1::2]
-        tanh, depth = activation == "tanh", len(weights)
-        outputs, masked = [x], []
-        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            mask = masks[layer - 1] if layer else None
-            if mask is not None:
-                weight = weight * mask.transpose(1, 2)
-            masked.append(weight)
-            if tanh and layer:
-                weight, bias = weight * 2.0, bias - weight.sum(2, keepdim=True)
-            if tanh and layer < depth - 1:
-                weight, bias = weight * 2.0, bias * 2.0
-            z = _layer(outputs[-1], weight, bias)
-            if layer < depth - 1:
-                outputs.append(z.sigmoid_() if tanh else z.relu_())
-        ctx.tanh, ctx.masks = tanh, masks
-        ctx.save_for_backward(*outputs, *masked)
-        return z
+    def forward(ctx: Any, x: Tensor, rows: Tensor, network: StackedMLP, agents: slice) -> Tensor:
+        # Memory of its own: several calls may wait for their backward pass.
+        ctx.evaluator = network.evaluator(agents, rows=rows, memory=Memory())
+        ctx.save_for_backward(x, rows)
+        # A tensor of its own: one that the evaluator knows would keep itself alive by way of ctx.
+        return cast(Tensor, ctx.evaluator(x).detach())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        operators = torch.ops.aten
-        depth = len(ctx.masks) + 1
-        outputs, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
-        found: list[Tensor | None] = []
-        gradient = gradients[0]
-        for layer in reversed(range(depth)):
-            x, weight = outputs[layer], weights[layer]
-            shared = x.expand(weight.shape[0], *x.shape) if x.dim() == 2 else x
-            by_bias = gradient.sum(-1, keepdim=True)
-            by_weight = torch.bmm(gradient, shared.transpose(1, 2))
-            if layer > 0 and ctx.tanh:
-                by_weight.mul_(2.0).sub_(by_bias)
-                weight = weight * 4.0
-            if layer > 0 and ctx.masks[layer - 1] is not None:
-                by_weight.mul_(ctx.masks[layer - 1].transpose(1, 2))
-            found += [by_bias, by_weight]
-            if layer > 0 or ctx.needs_input_grad[0]:
-                gradient = torch.bmm(weight.transpose(1, 2), gradient)
-            if layer > 0 and ctx.tanh:
-                operators.sigmoid_backward.grad_input(gradient, x, grad_input=gradient)
-            elif layer > 0:
-                operators.threshold_backward.grad_input(gradient, x, 0.0, grad_input=gradient)
-        by_input = None
-        if ctx.needs_input_grad[0]:
-            by_input = gradient.sum(0) if outputs[0].dim() == 2 else gradient
-        return (by_input, None, None, *reversed(found))
+        x, rows = ctx.saved_tensors
+        by_rows = torch.zeros_like(rows)
+        by_input = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        ctx.evaluator.differentiate(gradients[0], by_rows, by_input=by_input)
+        return by_input, by_rows, None, None
 
 
 class StackedMLP(torch.nn.Module):
@@ -115,6 +53,7 @@ class StackedMLP(torch.nn.Module):
         activation: str = "tanh",
         output_gain: float = 1.0,
         seen: Tensor | None = None,
+        further: int = 0,
         generator: torch.Generator | None = None,
     ) -> None:
         """Orthogonal initial weights.
@@ -125,35 +64,49 @@ class StackedMLP(torch.nn.Module):
             activation: of the hidden layers, one of :data:`ACTIVATIONS`.
             output_gain: scale of the last layer's initial weights.
             seen: which entries of a shared input each agent sees, 0 or 1, shape [A, input].
+            further: numbers that each agent has besides; 0 at first.
             generator: source of the initial weights.
         """
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation: must be one of {ACTIVATIONS}, got {activation!r}")
         self.activation = activation
-        self.weights = torch.nn.ParameterList()
-        self.biases = torch.nn.ParameterList()
+        self.widths: list[int] = list(widths)
+        """Of the input, the hidden layers as they are stored, and the output."""
+        self.values = torch.nn.Parameter(torch.zeros(agents, row_size(widths) + further))
+        """All numbers of each agent, [A, P]."""
         hidden_gain = math.sqrt(2.0) if activation == "relu" else 5.0 / 3.0
-        for layer, (size, out) in enumerate(itertools.pairwise(widths)):
-            gain = output_gain if layer == len(widths) - 2 else hidden_gain
-            weight = torch.empty(agents, out, size)
-            for matrix in weight:
-                torch.nn.init.orthogonal_(matrix, gain, generator=generator)
-            self.weights.append(torch.nn.Parameter(weight))
-            self.biases.append(torch.nn.Parameter(torch.zeros(agents, out, 1)))
+        with torch.no_grad():
+            for layer, weight in enumerate(self.weights):
+                gain = output_gain if layer == len(widths) - 2 else hidden_gain
+                for matrix in weight:
+                    own = torch.empty(matrix.shape)
+                    torch.nn.init.orthogonal_(own, gain, generator=generator)
+                    matrix.copy_(own)
         self.register_buffer("seen", None if seen is None else seen[:, None, :].to(torch.float32))
         self.masks: list[Tensor | None] = [None] * (len(widths) - 2)
+        self.memory = Memory()
+        self._make_evaluator: Callable[..., Evaluator] = Evaluator
         self.blind()
 
     @property
     def agents(self) -> int:
         """A."""
-        return int(self.weights[0].shape[0])
+        return int(self.values.shape[0])
+
+    def layers(self, rows: Tensor | None = None) -> Layers:
+        """Views of all numbers by layer, or of other rows like these, [A, P]."""
+        return by_layer(self.values if rows is None else rows, self.widths)
 
     @property
-    def widths(self) -> list[int]:
-        """Of the input, the hidden layers as they are stored, and the output."""
-        return [int(self.weights[0].shape[2])] + [int(weight.shape[1]) for weight in self.weights]
+    def weights(self) -> list[Tensor]:
+        """[A, out, in] of each layer."""
+        return self.layers().weights
+
+    @property
+    def biases(self) -> list[Tensor]:
+        """[A, out, 1] of each layer."""
+        return self.layers().biases
 
     @torch.no_grad()
     def blind(self) -> None:
@@ -164,33 +117,80 @@ class StackedMLP(torch.nn.Module):
     @torch.no_grad()
     def blind_gradient(self) -> None:
         """The same for gradients: what starts at 0 and has no gradient stays 0."""
-        if self.seen is not None and self.weights[0].grad is not None:
-            self.weights[0].grad.mul_(self.seen)
+        if self.seen is not None and self.values.grad is not None:
+            self.layers(self.values.grad).weights[0].mul_(self.seen)
 
     @torch.no_grad()
     def only_gradient(self, agents: slice) -> None:
         """Drop the gradients of all other agents."""
-        for parameter in self.parameters():
-            if parameter.grad is not None:
-                kept = parameter.grad[agents].clone()
-                parameter.grad.zero_()
-                parameter.grad[agents] = kept
+        if self.values.grad is not None:
+            kept = self.values.grad[agents].clone()
+            self.values.grad.zero_()
+            self.values.grad[agents] = kept
 
     def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
         """Outputs of some agents, [A, out, N]; ``x`` [in, N] seen by all, or [A, in, N]."""
-        layers = [
-            part[agents] for pair in zip(self.weights, self.biases, strict=True) for part in pair
-        ]
-        masks = [None if mask is None else mask[agents] for mask in self.masks]
-        return cast(Tensor, _Perceptron.apply(x, self.activation, masks, *layers))
+        return cast(Tensor, _Perceptron.apply(x, self.values[self.rows_of(agents)], self, agents))
+
+    def rows_of(self, agents: slice) -> slice:
+        """Where some agents' numbers are."""
+        return agents
+
+    @torch.no_grad()
+    def evaluator(
+        self,
+        agents: slice = slice(None),
+        *,
+        rows: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> Evaluator:
+        """Some agents without automatic differentiation.
+
+        Args:
+            agents: which agents.
+            rows: their numbers, if not those of this network.
+            memory: for outputs; by default that of the network, so that outputs last until any
+                agent is evaluated again.
+        """
+        where = self.rows_of(agents)
+        return self._make_evaluator(
+            self.values[where] if rows is None else rows,
+            self.widths,
+            activation=self.activation,
+            masks=[None if mask is None else mask[where] for mask in self.masks],
+            seen=None if self.seen is None else self.seen[where],
+            memory=self.memory if memory is None else memory,
+        )
+
+    @torch.no_grad()
+    def take_gradient(
+        self,
+        evaluator: Evaluator,
+        by_output: Tensor,
+        agents: slice,
+        *,
+        further: Tensor | None = None,
+    ) -> None:
+        """Differentiate the last call of an evaluator; the other agents' gradients are 0.
+
+        Args:
+            evaluator: of some agents.
+            by_output: gradient by its outputs, [A, out, N].
+            agents: which agents.
+            further: gradient by what these agents have besides, [A, further]; None: 0.
+        """
+        if self.values.grad is None:
+            self.values.grad = torch.zeros_like(self.values)
+        elif agents != slice(None):
+            self.values.grad.zero_()
+        rows = self.values.grad[self.rows_of(agents)]
+        evaluator.differentiate(by_output, rows)
+        if further is not None:
+            self.layers(rows).further.copy_(further)
 
     @torch.no_grad()
     def hidden_outputs(self, x: Tensor) -> list[Tensor]:
         """Outputs of the hidden layers, each [A, width, N]; ``x`` as in :meth:`forward`."""
-        outputs = []
-        for weight, bias, mask in zip(self.weights, self.biases, self.masks, strict=False):
-            x = _activate(_layer(x, weight, bias), self.activation)
-            if mask is not None:
-                x.mul_(mask)
-            outputs.append(x)
-        return outputs
+        evaluator = self.evaluator()
+        evaluator(x)
+        return evaluator.hidden()

@@ -81,7 +81,10 @@ def load_learner_state(learner: Learner, state: dict[str, Tensor]) -> None:
 
 
 def _network(prefix: str, network: StackedMLP) -> dict[str, Tensor]:
-    state = {f"{prefix}.{name}": value.detach() for name, value in network.named_parameters()}
+    state = {
+        f"{prefix}.values": network.values.detach(),
+        f"{prefix}.widths": torch.tensor(network.widths),
+    }
     for layer, mask in enumerate(network.masks):
         if mask is not None:
             state[f"{prefix}.mask.{layer}"] = mask
@@ -89,15 +92,17 @@ def _network(prefix: str, network: StackedMLP) -> dict[str, Tensor]:
 
 
 def _load_network(prefix: str, network: StackedMLP, state: dict[str, Tensor]) -> None:
-    for name, parameter in network.named_parameters():
-        value = state[f"{prefix}.{name}"]
-        if value.shape[0] != parameter.shape[0] or value.dim() != parameter.dim():
-            raise ValueError(f"{prefix}.{name} has shape {tuple(value.shape)}")
-        # Widths may have shrunk.
-        parameter.data = value.to(parameter.device)
+    values, widths = state[f"{prefix}.values"], state[f"{prefix}.widths"].tolist()
+    # Hidden widths may have shrunk.
+    ends = (0, -1)
+    if len(values) != network.agents or [widths[k] for k in ends] != [
+        network.widths[k] for k in ends
+    ]:
+        raise ValueError(f"{prefix} has {len(values)} agents with widths {widths}")
+    network.values.data, network.widths = values.to(network.values.device), widths
     for layer in range(len(network.masks)):
         mask = state.get(f"{prefix}.mask.{layer}")
-        network.masks[layer] = None if mask is None else mask.to(network.weights[0].device)
+        network.masks[layer] = None if mask is None else mask.to(network.values.device)
 
 
 def _moments(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

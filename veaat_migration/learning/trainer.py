@@ -131,6 +131,8 @@ class Trainer:
         )
         # With what the algorithm fixes, as a checkpoint keeps it.
         self.config = self.learner.config
+        self.policy_version = 1
+        """Version of the policies that are written when the run is finished."""
         self._tensorboard = tensorboard
         if folder is not None:
             _make(folder)
@@ -168,7 +170,7 @@ class Trainer:
 
     def start(self, listener: Callable[[TrainerStatus], None] | None = None) -> None:
         """Train in a thread of its own; ``listener`` is called there after each iteration."""
-        if self._thread is not None and self._thread.is_alive():
+        if self.running:
             raise TrainingError("this trainer is running already")
         self._end.clear()
         self._thread = threading.Thread(target=self._guarded, args=(listener,), daemon=True)
@@ -182,14 +184,23 @@ class Trainer:
         """Go on after :meth:`pause`."""
         self._go_on.set()
 
+    @property
+    def running(self) -> bool:
+        """Whether the thread of :meth:`start` is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def request_stop(self) -> None:
+        """End after the running iteration and keep the checkpoint; does not wait for that."""
+        self._end.set()
+        self._go_on.set()
+
     def stop(self, timeout: float | None = None) -> None:
         """End after the running iteration and keep the checkpoint; waits for that.
 
         Raises:
             TrainingError: it has not ended within ``timeout`` [s].
         """
-        self._end.set()
-        self._go_on.set()
+        self.request_stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
             if self._thread.is_alive():
@@ -301,16 +312,22 @@ class Trainer:
             log.flush()
         checkpoint.save(self.folder / CHECKPOINT, self.learner)
 
-    def _finish(self) -> None:
-        """Judge the final policies and write them down."""
+    def evaluate(self) -> TrainerStatus:
+        """Judge the present policies; not while the run is training."""
         report = evaluate(self.learner, self.equilibrium)
         with self._lock:
             self._report = report
+            return self._status()
+
+    def _finish(self) -> None:
+        """Judge the final policies and write them down."""
+        self.evaluate()
         if self.folder is None:
             return
         result = result_mapping(self.status(), self)
         if isinstance(self.learner, Learner):
-            write_bundle(export_policies(self.learner), self.folder / POLICIES)
+            policies = export_policies(self.learner, policy_version=self.policy_version)
+            write_bundle(policies, self.folder / POLICIES)
         path = self.folder / RESULT
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

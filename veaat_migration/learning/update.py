@@ -6,15 +6,18 @@ of :class:`UpdateSettings` differs, this is PPO, A2C or what lies between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from veaat_migration.learning.actors import Actors
 from veaat_migration.learning.stacked import StackedMLP
+
+QUICK_ROWS = 8
+"""Products with inputs are quickest where these have a multiple of so many rows."""
 
 
 @dataclass(frozen=True)
@@ -31,55 +34,78 @@ class UpdateSettings:
     """Largest Euclidean norm of one agent's gradient, actor and critic each."""
 
 
-@dataclass(frozen=True)
 class Batch:
-    """Samples as columns, N of them, for A agents."""
+    """N samples of A agents, each a column of one tensor: one operation shuffles all of it."""
 
-    records: Tensor
-    """[record, N]."""
-    latents: Tensor
-    """u, [A, R, N]."""
-    log_probabilities: Tensor
-    """Of u under the policy that played, [A, N]."""
-    advantages: Tensor
-    """Normalised; 0 where an agent learns nothing from a sample, [A, N]."""
-    returns: Tensor
-    """Targets of the critics, [A, N]."""
-    weights: Tensor
-    """Of the critics' errors: 0 where an agent learns nothing, 1 on average, [A, N]."""
+    def __init__(self, columns: Tensor, shapes: Sequence[tuple[int, ...]]) -> None:
+        """See :meth:`of`; ``shapes`` of its parts, without N."""
+        self.columns, self._shapes = columns, shapes
+        parts = columns.split([math.prod(shape) for shape in shapes])
+        self.inputs = parts[0]
+        """Records for networks: with rows of zeros at the end, [record or more, N]."""
+        self.latents, self.log_probabilities, self.advantages, self.returns, self.weights = (
+            part.unflatten(0, shape) for part, shape in zip(parts[1:], shapes[1:], strict=True)
+        )
 
-    def of(self, agents: slice) -> Batch:
+    @classmethod
+    def of(
+        cls,
+        *,
+        records: Tensor,
+        latents: Tensor,
+        log_probabilities: Tensor,
+        advantages: Tensor,
+        returns: Tensor,
+        weights: Tensor,
+    ) -> Batch:
+        """Put samples together.
+
+        Args:
+            records: [record, N].
+            latents: u, [A, R, N].
+            log_probabilities: of u under the policy that played, [A, N].
+            advantages: normalised; 0 where an agent learns nothing from a sample, [A, N].
+            returns: targets of the critics, [A, N].
+            weights: of the critics' errors: 0 where an agent learns nothing, 1 on average, [A, N].
+        """
+        padding = records.new_zeros(-len(records) % QUICK_ROWS, records.shape[1])
+        inputs = torch.cat([records, padding])
+        parts = [inputs, latents, log_probabilities, advantages, returns, weights]
+        columns = torch.cat([part.flatten(0, -2) for part in parts])
+        return cls(columns, [tuple(part.shape[:-1]) for part in parts])
+
+    def only(self, agents: slice) -> Batch:
         """Some agents' share of it."""
-        return self._each(lambda values: values[agents], records=self.records)
+        return Batch.of(
+            records=self.inputs,
+            latents=self.latents[agents],
+            log_probabilities=self.log_probabilities[agents],
+            advantages=self.advantages[agents],
+            returns=self.returns[agents],
+            weights=self.weights[agents],
+        )
 
     def shuffled(self, order: Tensor) -> Batch:
         """The samples in another order, [N]."""
-        return self._each(lambda values: values.index_select(-1, order))
+        return Batch(self.columns.index_select(1, order), self._shapes)
 
     def minibatches(self, count: int) -> Iterator[Batch]:
         """Equal parts of the samples, in their order; views, not copies."""
-        size = -(-self.records.shape[1] // count)
-        for start in range(0, self.records.shape[1], size):
-            yield self._each(partial(_columns, start=start, end=start + size))
-
-    def _each(self, cut: Callable[[Tensor], Tensor], *, records: Tensor | None = None) -> Batch:
-        return Batch(
-            records=cut(self.records) if records is None else records,
-            latents=cut(self.latents),
-            log_probabilities=cut(self.log_probabilities),
-            advantages=cut(self.advantages),
-            returns=cut(self.returns),
-            weights=cut(self.weights),
-        )
-
-
-def _columns(values: Tensor, start: int, end: int) -> Tensor:
-    return values[..., start:end]
+        size = -(-self.columns.shape[1] // count)
+        for columns in self.columns.split(size, 1):
+            yield Batch(columns, self._shapes)
 
 
 def surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
     """The clipped objective inside Eq. (27), with g_clip of Eq. (29)."""
     return torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
+
+
+def surrogate_slope(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """Derivative of :func:`surrogate` by ln pi: 0 where the clipped term is the smaller one."""
+    plain = ratio * advantage
+    clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage
+    return plain.masked_fill_(clipped < plain, 0.0)
 
 
 def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
@@ -90,15 +116,16 @@ def normalised(advantages: Tensor, weights: Tensor) -> Tensor:
     return centred * weights / (deviation + 1e-8)
 
 
+@torch.no_grad()
 def limit_gradients(network: StackedMLP, limit: float) -> None:
     """Shorten each agent's gradient to a Euclidean norm of at most ``limit``."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    squares = torch.stack([g.square().sum((1, 2)) for g in gradients]).sum(0)
-    factor = (limit / (squares.sqrt() + 1e-12)).clamp_max(1.0)[:, None, None]
-    for gradient in gradients:
-        gradient.mul_(factor)
+    gradient = network.values.grad
+    if gradient is not None:
+        length = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        gradient.mul_((limit / (length + 1e-12)).clamp_max_(1.0))
 
 
+@torch.no_grad()
 def update(
     batch: Batch,
     actors: Actors,
@@ -124,8 +151,9 @@ def update(
         penalty: what Eq. (45) subtracts for the sake of sparsity.
         generator: of the minibatches.
     """
-    own = batch.of(agents)
-    n, device = batch.records.shape[1], batch.records.device
+    own = batch.only(agents)
+    policies, values = actors.evaluator(agents), critics.evaluator(agents)
+    n, device = batch.columns.shape[1], batch.columns.device
     for _ in range(settings.epochs):
         mixed = own
         if settings.minibatches > 1:
@@ -133,29 +161,66 @@ def update(
             # Once per epoch: minibatches are then slices of it.
             mixed = own.shuffled(order.to(device))
         for part in mixed.minibatches(settings.minibatches):
-            mean = actors(part.records, agents)
-            log_probability = actors.log_probability(part.latents, mean, agents)
-            if settings.clip is None:
-                objective = log_probability * part.advantages
-            else:
-                ratio = (log_probability - part.log_probabilities).exp()
-                objective = surrogate(ratio, part.advantages, settings.clip)
-            loss = -objective.mean(-1).sum() - entropy_weight * actors.entropy()[agents].sum()
+            policies.refresh()
+            mean = policies(part.inputs)
+            by_mean, by_log_std = policy_gradient(
+                part, mean, actors, agents, clip=settings.clip, entropy_weight=entropy_weight
+            )
+            actors.take_gradient(policies, by_mean, agents, further=by_log_std)
             if penalty is not None:
-                loss = loss + penalty()
-            optimizers[0].zero_grad()
-            loss.backward()
-            if penalty is not None:
+                with torch.enable_grad():
+                    penalty().backward()
                 # It is on all weights, and must not move those of who does not learn.
                 actors.only_gradient(agents)
             actors.blind_gradient()
             limit_gradients(actors, settings.max_gradient)
             optimizers[0].step()
 
-            error = critics(part.records, agents)[:, 0] - part.returns
-            value_loss = (error.square() * part.weights).mean(-1).sum()
-            optimizers[1].zero_grad()
-            (settings.value_weight * value_loss).backward()
+            values.refresh()
+            error = values(part.inputs)[:, 0] - part.returns
+            scale = 2.0 * settings.value_weight / error.shape[-1]
+            by_value = (error * part.weights * scale).unsqueeze(1)
+            critics.take_gradient(values, by_value, agents)
             critics.blind_gradient()
             limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()
+
+
+@torch.no_grad()
+def policy_gradient(
+    batch: Batch,
+    mean: Tensor,
+    actors: Actors,
+    agents: slice,
+    *,
+    clip: float | None,
+    entropy_weight: float,
+) -> tuple[Tensor, Tensor | None]:
+    """Gradient of what actors minimise, -E[surrogate] - c_3 H, summed over ``agents``.
+
+    Args:
+        batch: samples.
+        mean: of the policies, [A, R, N].
+        actors: all of them.
+        agents: who learns.
+        clip: epsilon of Eq. (29), or None.
+        entropy_weight: c_3.
+
+    Returns:
+        Gradient by the means, [A, R, N], and by ln std, [A, R], where that is learned.
+    """
+    precision = actors.precision(agents)
+    error = (batch.latents - mean) * precision
+    slope = batch.advantages
+    if clip is not None:
+        ratio = (actors.log_density(error, agents) - batch.log_probabilities).exp_()
+        slope = surrogate_slope(ratio, batch.advantages, clip)
+    by_log_density = (slope / -slope.shape[-1]).unsqueeze(1)
+    by_mean = error * by_log_density
+    by_log_std = None
+    if actors.learns_std:
+        # d ln pi / d ln std = error^2 - 1, and H grows by 1 with each ln std.
+        used = actors.used[agents]
+        by_log_std = (by_mean * error - used * by_log_density).sum(-1)
+        by_log_std.sub_(used[..., 0], alpha=entropy_weight)
+    return by_mean.mul_(precision), by_log_std

@@ -6,28 +6,24 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rclpy.publisher import Publisher
-
-from veaat_migration import msg
-from veaat_migration.nodes import process, qos
-from veaat_migration.nodes.connections import publish_on, subscribe_to
+from veaat_migration.nodes import process
+from veaat_migration.nodes.conversion import Stamper
 from veaat_migration.nodes.follower_parameters import FOLLOWER
-from veaat_migration.nodes.player import PlayerNode, listener, speaker
+from veaat_migration.nodes.player import PlayerNode
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
     equilibrium_bandwidth,
     follower_from_parameters,
 )
 from veaat_migration.nodes.specification import Value, integer, text
+from veaat_migration.nodes.topics import FollowerTopics
 from veaat_migration.policy.factory import make_follower_policy
 from veaat_migration.protocol.config import FollowerConfig
 from veaat_migration.protocol.follower import FollowerMachine
-from veaat_migration.protocol.messages import Bid
-from veaat_migration.protocol.reading import PlainOffer
 
 
 class AvFollower(PlayerNode[FollowerMachine]):
-    """Publishes ``bandwidth_bids``, listens to ``price_offers``."""
+    """Plays an AV; its policy is one of those that need no training."""
 
     def __init__(self, name: str = "av_follower", **node_options: Any) -> None:
         """Read the parameters of :mod:`veaat_migration.nodes.follower_parameters`.
@@ -48,18 +44,8 @@ class AvFollower(PlayerNode[FollowerMachine]):
         config = config_from_parameters(FollowerConfig, values)
         return FollowerMachine(config, profile, policy, session=session)
 
-    def _make_publishers(self) -> Sequence[Publisher]:
-        bids = publish_on(self, msg.BandwidthBid, "bandwidth_bids", qos.ANSWERS)
-        self._say = speaker(msg.BandwidthBid, bids, self._stamp)
-        return (bids,)
-
-    def _subscribe(self) -> None:
-        on_offer = listener(msg.PriceOffer, PlainOffer, self._machine.on_offer, self._run)
-        subscribe_to(self, msg.PriceOffer, "price_offers", qos.OFFERS, on_offer, raw=True)
-
-    def _publish(self, outputs: Sequence[Bid]) -> None:
-        for output in outputs:
-            self._say(output)
+    def _make_topics(self, stamp: Stamper) -> FollowerTopics:
+        return FollowerTopics(self, stamp)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,13 @@ EXECUTOR = ParameterSpec(
     choices=EXECUTORS,
 )
 
+AUTOSTART = ParameterSpec(
+    "autostart",
+    Kind.BOOL,
+    "configure and activate by itself; false: a lifecycle manager does that",
+    True,
+)
+
 
 def common(config: type[Any], peers: str) -> tuple[ParameterSpec, ...]:
     """The parameters of a player whose protocol settings are ``config``; ``peers`` in words."""

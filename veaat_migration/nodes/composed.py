@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rclpy.parameter import Parameter
 
 from veaat_migration.errors import VeaatError
 from veaat_migration.nodes import process
-from veaat_migration.nodes.av_follower import AvFollower
 from veaat_migration.nodes.common_parameters import EXECUTOR
 from veaat_migration.nodes.parameters import declare
-from veaat_migration.nodes.player import NAMESPACE, PlayerNode
+from veaat_migration.nodes.player import NAMESPACE
 from veaat_migration.nodes.process import ManagedNode
-from veaat_migration.nodes.rsu_leader import RsuLeader
 from veaat_migration.nodes.specification import Kind, ParameterError, ParameterSpec, text
 
 PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "players",
         Kind.STRING,
-        "the nodes as a JSON list of {executable: rsu_leader or av_follower, name, namespace, "
-        "parameters: {...}}; namespace may be left out",
+        "the nodes as a JSON list of {executable: rsu_leader, av_follower, rsu_inference or "
+        "av_inference, name, namespace, parameters: {...}}; namespace may be left out",
     ),
     EXECUTOR,
 )
-_CLASSES: Mapping[str, Callable[..., PlayerNode[Any]]] = {
-    "rsu_leader": RsuLeader,
-    "av_follower": AvFollower,
+_CLASSES = {
+    "rsu_leader": "RsuLeader",
+    "av_follower": "AvFollower",
+    "rsu_inference": "RsuInference",
+    "av_inference": "AvInference",
 }
+"""Classes by executable, which is also the name of the module; imported when needed."""
 
 
 class Host(ManagedNode):
@@ -78,7 +80,7 @@ def parse_players(content: str) -> list[dict[str, Any]]:
     return specs
 
 
-def make_player(spec: Mapping[str, Any]) -> PlayerNode[Any]:
+def make_player(spec: Mapping[str, Any]) -> ManagedNode:
     """One player; its parameters are its own, not those of the command line.
 
     Raises:
@@ -87,8 +89,11 @@ def make_player(spec: Mapping[str, Any]) -> PlayerNode[Any]:
     overrides = [
         Parameter(name, value=value) for name, value in spec["parameters"].items() if value != []
     ]
+    executable = spec["executable"]
+    module = importlib.import_module(f"veaat_migration.nodes.{executable}")
+    player: type[ManagedNode] = getattr(module, _CLASSES[executable])
     try:
-        return _CLASSES[spec["executable"]](
+        return player(
             spec["name"],
             namespace=spec.get("namespace", NAMESPACE),
             parameter_overrides=overrides,

@@ -48,6 +48,11 @@ def copy_status(status: PlayerStatus, message: msg.NodeStatus) -> None:
     message.round = status.round
     message.rounds_completed = status.rounds_completed
     message.policy = status.policy
+    message.policy_version = status.learned.version
+    message.policy_sha256 = status.learned.sha256
+    message.policy_decisions = status.learned.decisions
+    message.policy_fallbacks = sum(status.learned.fallbacks.values())
+    message.policy_errors = status.policy_errors
     message.peer_ids = status.peer_ids
     message.messages_accepted = status.messages_accepted
     message.deadline_misses = status.deadline_misses

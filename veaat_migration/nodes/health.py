@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,6 +27,34 @@ class Health:
 
     level: Level
     message: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entry of the diagnostics."""
+
+    name: str
+    health: Health
+    values: Mapping[str, object]
+    """By name, for people."""
+
+
+def game_values(status: PlayerStatus) -> dict[str, object]:
+    """What the diagnostics tell about the game."""
+    return {
+        "state": status.state.name.lower(),
+        "round": status.round,
+        "rounds completed": status.rounds_completed,
+        "policy": status.policy,
+        "peers": ", ".join(map(str, status.peer_ids)),
+        "messages accepted": status.messages_accepted,
+        "deadline misses": status.deadline_misses,
+        "retransmissions": status.retransmissions,
+        "policy errors": status.policy_errors,
+        "last policy error": status.last_policy_error,
+        "receipt mismatches": status.receipt_mismatches,
+        **{f"rejected {reason}": count for reason, count in status.rejections.items()},
+    }
 
 
 def assess(now: PlayerStatus, before: PlayerStatus | None) -> Health:

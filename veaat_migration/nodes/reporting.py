@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.timer import Timer
 
 from veaat_migration import msg
 from veaat_migration.nodes import qos
 from veaat_migration.nodes.connections import publish_on
 from veaat_migration.nodes.conversion import Stamper, copy_status
-from veaat_migration.nodes.health import Health, Level, assess
+from veaat_migration.nodes.health import Health, Level, Section, assess, game_values
 from veaat_migration.protocol.status import PlayerState, PlayerStatus
 
 
@@ -25,59 +26,78 @@ class Reporter:
         node: Node,
         stamp: Stamper,
         hardware_id: str,
-        period: float,
-        snapshot: Callable[[], PlayerStatus],
+        sections: Callable[[], Iterable[Section]] = tuple,
     ) -> None:
-        """Report ``snapshot()`` of ``node`` every ``period`` seconds, and refresh ``stamp``."""
+        """Create the publishers of ``node``.
+
+        Args:
+            node: that is reported about.
+            stamp: of the messages; refreshed with every report.
+            hardware_id: of the diagnostics.
+            sections: further diagnostics than those of the game.
+        """
         self._node = node
         self._hardware_id = hardware_id
-        self._snapshot = snapshot
+        self._sections = sections
         self._stamp = stamp
         self._before: PlayerStatus | None = None
-        self._health: Health | None = None
+        self._health: dict[str, Health] = {}
+        self._snapshot: Callable[[], PlayerStatus] | None = None
+        self._timer: Timer | None = None
         self.publisher: Publisher = publish_on(node, msg.NodeStatus, "node_status", qos.ANSWERS)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_timer(period, self.report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def begin(self, period: float, snapshot: Callable[[], PlayerStatus]) -> None:
+        """Report ``snapshot()`` every ``period`` seconds."""
+        self.end()
+        self._snapshot = snapshot
+        self._timer = self._node.create_timer(
+            period, self.report, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def end(self) -> None:
+        """Report no more."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+        self._timer = self._snapshot = self._before = None
+        self._health.clear()
+
+    def destroy(self) -> None:
+        """Report no more, and give the publishers back."""
+        self.end()
+        self._node.destroy_publisher(self.publisher)
+        self._node.destroy_publisher(self._diagnostics)
 
     def report(self) -> None:
         """Publish the status now."""
+        if self._snapshot is None:
+            return
         self._stamp.refresh()
         status = self._snapshot()
-        health = assess(status, self._before)
-        self._log(status, health)
+        game = Section("game", assess(status, self._before), game_values(status))
+        sections = [game, *self._sections()]
+        self._log_state(status)
+        for section in sections:
+            self._log_health(section, quiet=status.state is PlayerState.WAITING)
         message = msg.NodeStatus()
         copy_status(status, message)
         self._stamp(message.header)
         self.publisher.publish(message)
-        diagnostics = DiagnosticArray(status=[self._diagnostic(status, health)])
+        diagnostics = DiagnosticArray(status=[self._diagnostic(section) for section in sections])
         diagnostics.header.stamp = message.header.stamp
         self._diagnostics.publish(diagnostics)
-        self._before, self._health = status, health
+        self._before = status
 
-    def _diagnostic(self, status: PlayerStatus, health: Health) -> DiagnosticStatus:
-        values = {
-            "state": status.state.name.lower(),
-            "round": status.round,
-            "rounds completed": status.rounds_completed,
-            "policy": status.policy,
-            "peers": ", ".join(map(str, status.peer_ids)),
-            "messages accepted": status.messages_accepted,
-            "deadline misses": status.deadline_misses,
-            "retransmissions": status.retransmissions,
-            "policy errors": status.policy_errors,
-            "last policy error": status.last_policy_error,
-            "receipt mismatches": status.receipt_mismatches,
-            **{f"rejected {reason}": count for reason, count in status.rejections.items()},
-        }
+    def _diagnostic(self, section: Section) -> DiagnosticStatus:
         return DiagnosticStatus(
-            level=bytes([health.level]),
-            name=f"{self._node.get_name()}: game",
-            message=health.message,
+            level=bytes([section.health.level]),
+            name=f"{self._node.get_name()}: {section.name}",
+            message=section.health.message,
             hardware_id=self._hardware_id,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+            values=[KeyValue(key=key, value=str(value)) for key, value in section.values.items()],
         )
 
-    def _log(self, status: PlayerStatus, health: Health) -> None:
+    def _log_state(self, status: PlayerStatus) -> None:
         logger = self._node.get_logger()
         before = self._before
         if before is None or (status.state, status.peer_ids) != (before.state, before.peer_ids):
@@ -86,8 +106,13 @@ class Reporter:
                 logger.info(f"finished after {status.rounds_completed} rounds")
             else:
                 logger.info(f"{status.state.name.lower()}, round {status.round}, peers: {peers}")
-        if health != self._health and status.state is not PlayerState.WAITING:
+
+    def _log_health(self, section: Section, *, quiet: bool) -> None:
+        """Log a health that is new; ``quiet``: what is told of the game needs no warning."""
+        health = section.health
+        if health != self._health.get(section.name) and not (quiet and section.name == "game"):
             if health.level is Level.ERROR:
-                logger.error(health.message)
+                self._node.get_logger().error(health.message)
             elif health.level is Level.WARN:
-                logger.warning(health.message)
+                self._node.get_logger().warning(health.message)
+        self._health[section.name] = health

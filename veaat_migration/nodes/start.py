@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from veaat_migration.nodes.parent import end_with_parent
 from veaat_migration.nodes.stop_signals import stop_watch
 
-EXECUTABLES = ("av_follower", "composed", "recorder", "round_monitor", "rsu_leader")
+EXECUTABLES = (
+    "av_follower",
+    "av_inference",
+    "composed",
+    "recorder",
+    "round_monitor",
+    "rsu_inference",
+    "rsu_leader",
+    "trainer",
+)
 
 
 def start(executable: str, arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ class WakeupTimer:
 
     def __init__(self, node: Node, callback: Callable[[], None]) -> None:
         """Call ``callback`` on ``node``'s executor when the deadline has passed."""
+        self._node = node
         self._callback = callback
         self._deadline: float | None = None
         self._armed = False
@@ -43,6 +44,11 @@ class WakeupTimer:
         self._deadline = None
         self._armed = False
         self._timer.cancel()
+
+    def destroy(self) -> None:
+        """Give the timer back; it cannot be set any more."""
+        self.cancel()
+        self._node.destroy_timer(self._timer)
 
     def _arm(self, deadline: float, now: float) -> None:
         delay = max(deadline - now, 0.0)

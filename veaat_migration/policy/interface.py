@@ -5,7 +5,8 @@ A policy may keep a memory of what it observed; it is created anew when its node
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -67,3 +68,25 @@ class FollowerPolicy(Protocol):
 
     def act(self, observation: FollowerObservation) -> FloatArray:
         """The demand from each RSU of ``observation.rsu_ids`` [MHz], shape [R]."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """What a policy that was learned tells about itself; the default is that of any other."""
+
+    version: int = 0
+    """Of the policy that is loaded; 0: none."""
+    sha256: str = ""
+    """Digest of its file, hexadecimal; empty: none."""
+    decisions: int = 0
+    """Its own answers since it began to play."""
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
+    """Answers left to its fallback, by reason."""
+    reason: str = ""
+    """Why the last answer was the fallback's; empty: it was its own."""
+
+
+def report_of(policy: LeaderPolicy | FollowerPolicy) -> PolicyReport:
+    """What a policy tells by its method ``report()``, if it has one."""
+    report = getattr(policy, "report", None)
+    return PolicyReport() if report is None else report()

@@ -6,7 +6,8 @@ was trained with, its history is not complete, or a value is not finite. ``reaso
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -23,7 +24,7 @@ from veaat_migration.policy.interface import (
     LeaderPolicy,
 )
 from veaat_migration.policy.round_memory import RoundMemory
-from veaat_migration.policy.runtime import NotFiniteError, NumpyActor
+from veaat_migration.policy.runtime import Actor, NotFiniteError, NumpyActor
 from veaat_migration.policy.schema import PolicySchema
 
 IndexArray = npt.NDArray[np.intp]
@@ -32,6 +33,8 @@ HOLD = 2
 """Rounds in a row for which a missing value is taken from the round before. One lost offer
 touches two: a follower misses its price, and the receipt in it for the round before."""
 Fallback = TypeVar("Fallback")
+MakeActor = Callable[[PolicyArtifact], Actor]
+"""A runtime: what makes a policy's actor."""
 
 
 class PolicyMismatchError(VeaatError, ValueError):
@@ -52,7 +55,14 @@ class _Learned(Generic[Fallback]):
     name = "learned"
     role: str
 
-    def __init__(self, artifact: PolicyArtifact, fallback: Fallback, *, hold: int = HOLD) -> None:
+    def __init__(
+        self,
+        artifact: PolicyArtifact,
+        fallback: Fallback,
+        *,
+        hold: int = HOLD,
+        actor: MakeActor = NumpyActor,
+    ) -> None:
         if isinstance(hold, bool) or not isinstance(hold, int) or hold < 0:
             raise ValueError(f"hold: must be a whole number >= 0, got {hold!r}")
         self.fallback = fallback
@@ -64,6 +74,7 @@ class _Learned(Generic[Fallback]):
         self.decisions = 0
         """The policy's own answers since the start."""
         self._hold = hold
+        self._make_actor = actor
         self._use(artifact)
 
     @property
@@ -71,11 +82,15 @@ class _Learned(Generic[Fallback]):
         """The policy that is in use."""
         return self._artifact
 
-    def swap(self, artifact: PolicyArtifact) -> None:
+    def swap(self, artifact: PolicyArtifact, *, actor: Actor | None = None) -> None:
         """Use another policy of the same agent from the next answer on.
 
         The history is kept where both observe the same record; otherwise it begins anew. What
         can fail is done before anything changes.
+
+        Args:
+            artifact: the policy.
+            actor: one made from it beforehand, where that takes time; None: made here.
 
         Raises:
             PolicyMismatchError: the policy is another agent's.
@@ -87,15 +102,30 @@ class _Learned(Generic[Fallback]):
                 f"policy: is one of {new.role} {new.agent_id}, but {old.role} {old.agent_id} "
                 f"plays; give it its own"
             )
-        self._use(artifact, keep=new.same_inputs(old))
+        self._use(artifact, keep=new.same_inputs(old), actor=actor)
 
-    def _use(self, artifact: PolicyArtifact, *, keep: bool = False) -> None:
+    def rehearse(self) -> None:
+        """Decide something without effect, shortly before a decision is due.
+
+        Between two rounds other programs push code and data of a decision out of the
+        processor's caches; getting them back takes several times as long as deciding.
+        """
+        self._memory.rehearse()
+        with contextlib.suppress(NotFiniteError):
+            self._actor.act_on_record(self._memory.record)
+
+    def _use(
+        self, artifact: PolicyArtifact, *, keep: bool = False, actor: Actor | None = None
+    ) -> None:
         if artifact.schema.role != self.role:
             raise PolicyMismatchError(
                 f"policy: is one of a {artifact.schema.role}, but a {self.role} plays; "
                 f"give it its own"
             )
-        actor = NumpyActor(artifact)
+        if actor is None:
+            actor = self._make_actor(artifact)
+        elif actor.digest != artifact.digest:
+            raise ValueError("actor: is one of another policy")
         if not keep:
             self._begin(artifact.schema)
         self._artifact, self._actor = artifact, actor
@@ -137,14 +167,18 @@ class LearnedLeader(_Learned[LeaderPolicy]):
         arrival_rate: float | None = None,
         service_rate: float | None = None,
         hold: int = HOLD,
+        actor: MakeActor = NumpyActor,
     ) -> None:
         """Rates lambda_j, mu_j [1/s] are the RSU's own; None: those it was trained with.
+
+        ``actor`` is the runtime: :class:`NumpyActor`, or what makes an
+        :class:`~veaat_migration.policy.onnx_runtime.OnnxActor`.
 
         Raises:
             PolicyMismatchError: the policy is a follower's.
         """
         self._rates = (arrival_rate, service_rate)
-        super().__init__(artifact, fallback, hold=hold)
+        super().__init__(artifact, fallback, hold=hold, actor=actor)
 
     def set_rates(self, arrival_rate: float | None, service_rate: float | None) -> None:
         """Observe other rates from now on; None: those the policy was trained with."""
@@ -162,8 +196,10 @@ class LearnedLeader(_Learned[LeaderPolicy]):
         action = self._answer(matches)
         return self.fallback.act(observation) if action is None else action[0]
 
-    def _use(self, artifact: PolicyArtifact, *, keep: bool = False) -> None:
-        super()._use(artifact, keep=keep)
+    def _use(
+        self, artifact: PolicyArtifact, *, keep: bool = False, actor: Actor | None = None
+    ) -> None:
+        super()._use(artifact, keep=keep, actor=actor)
         self._show_rates(artifact.schema)
 
     def _show_rates(self, schema: PolicySchema) -> None:
@@ -203,10 +239,15 @@ class LearnedFollower(_Learned[FollowerPolicy]):
     role = "follower"
 
     def __init__(
-        self, artifact: PolicyArtifact, fallback: FollowerPolicy, *, hold: int = HOLD
+        self,
+        artifact: PolicyArtifact,
+        fallback: FollowerPolicy,
+        *,
+        hold: int = HOLD,
+        actor: MakeActor = NumpyActor,
     ) -> None:
-        """Raises PolicyMismatchError if the policy is a leader's."""
-        super().__init__(artifact, fallback, hold=hold)
+        """``actor`` is the runtime; raises PolicyMismatchError if the policy is a leader's."""
+        super().__init__(artifact, fallback, hold=hold, actor=actor)
 
     def act(self, observation: FollowerObservation) -> FloatArray:
         """The demand from each RSU of ``observation.rsu_ids`` [MHz], shape [R]."""

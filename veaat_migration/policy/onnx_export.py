@@ -86,6 +86,11 @@ def to_onnx(artifact: PolicyArtifact) -> onnx.ModelProto:
     return model
 
 
+def onnx_name(artifact: PolicyArtifact) -> str:
+    """Name of a policy's ONNX file, such as ``follower-1.onnx``."""
+    return f"{artifact.schema.role}-{artifact.schema.agent_id}.onnx"
+
+
 def write_onnx(artifact: PolicyArtifact, path: str | os.PathLike[str]) -> None:
     """Write :func:`to_onnx` as a file, whole or not at all.
 

@@ -22,13 +22,16 @@ from veaat_migration.policy.checks import SchemaError, keys, list_of, shown, who
 from veaat_migration.policy.network_file import canonical_json, parse_json
 
 SUFFIX = ".safetensors"
+SIGNATURE_SUFFIX = ".sig"
+"""Appended to the name of a policy file: the file with its signature (:mod:`.signature`)."""
 BUNDLE = "bundle.json"
 BUNDLE_FORMAT = "veaat-policy-bundle"
 BUNDLE_VERSION = 1
 MAX_BUNDLE_SIZE = 4 << 20
 """Most bytes of ``bundle.json``."""
 _ENTRY = ("role", "id", "file", "sha256", "size")
-_FILE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,200}", re.ASCII)
+FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,200}", re.ASCII)
+"""Names that a file of a bundle may have: none leads out of its folder."""
 _AGAIN = "copy or export the bundle again"
 
 
@@ -39,7 +42,7 @@ def read_policy(path: str | os.PathLike[str]) -> PolicyArtifact:
         PolicyFileError: there is no such file, it is too large, or not exactly as written.
     """
     path = Path(path)
-    return PolicyArtifact.from_bytes(_read(path, MAX_FILE_SIZE), str(path))
+    return PolicyArtifact.from_bytes(read_limited(path, MAX_FILE_SIZE), str(path))
 
 
 def write_policy(artifact: PolicyArtifact, path: str | os.PathLike[str]) -> None:
@@ -59,16 +62,8 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[PolicyArtifact, ...]:
             the policies were not made for one game.
     """
     listing = Path(folder) / BUNDLE
-    try:
-        entries = _entries(parse_json(_read(listing, MAX_BUNDLE_SIZE)))
-    except (ValueError, RecursionError) as error:
-        raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
     artifacts = []
-    for entry in entries:
-        path = Path(folder) / entry["file"]
-        data = _read(path, MAX_FILE_SIZE)
-        if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise PolicyFileError(f"{path}: is not the file that {listing} lists; {_AGAIN}")
+    for entry, path, data in _contents(Path(folder)):
         artifact = PolicyArtifact.from_bytes(data, str(path))
         schema = artifact.schema
         if (schema.role, schema.agent_id) != (entry["role"], entry["id"]):
@@ -81,6 +76,34 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[PolicyArtifact, ...]:
         return _one_game(artifacts)
     except SchemaError as error:
         raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
+
+
+def policy_contents(path: str | os.PathLike[str]) -> list[tuple[Path, bytes]]:
+    """Files and contents of a bundle's folder, or of one policy file.
+
+    Raises:
+        PolicyFileError: as :func:`read_bundle` and :func:`read_policy`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        read_bundle(path)
+        return [(file, data) for _, file, data in _contents(path)]
+    return [(path, read_policy(path).to_bytes())]
+
+
+def file_in_bundle(folder: str | os.PathLike[str], role: str, agent_id: int) -> Path:
+    """The file of one agent's policy in a bundle; nothing but the list is read.
+
+    Raises:
+        PolicyFileError: there is no bundle, or none of its policies is the agent's.
+    """
+    listing = Path(folder) / BUNDLE
+    for entry in _listing(listing):
+        if (entry["role"], entry["id"]) == (role, agent_id):
+            return listing.with_name(entry["file"])
+    raise PolicyFileError(
+        f"{listing}: holds no policy of {role} {agent_id}; name the bundle of its game"
+    )
 
 
 def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[str]) -> Path:
@@ -101,7 +124,7 @@ def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[
         data = artifact.to_bytes()
         role, agent = artifact.schema.role, artifact.schema.agent_id
         digest = hashlib.sha256(data).hexdigest()
-        file = f"{role}-{agent}-{digest[:12]}{SUFFIX}"
+        file = file_name(artifact, data)
         values = (role, agent, file, digest, len(data))
         entries.append(dict(zip(_ENTRY, values, strict=True)))
         contents.append(data)
@@ -112,7 +135,35 @@ def write_bundle(artifacts: Iterable[PolicyArtifact], folder: str | os.PathLike[
     write_file(listing, canonical_json(bundle).encode("ascii") + b"\n")
     for name in before - {entry["file"] for entry in entries}:
         (folder / name).unlink(missing_ok=True)
+        (folder / f"{name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
     return listing
+
+
+def file_name(artifact: PolicyArtifact, data: bytes) -> str:
+    """Name of a policy's file in a bundle; ``data`` is its content."""
+    digest = hashlib.sha256(data).hexdigest()
+    return f"{artifact.schema.role}-{artifact.schema.agent_id}-{digest[:12]}{SUFFIX}"
+
+
+def _contents(folder: Path) -> list[tuple[dict[str, Any], Path, bytes]]:
+    """Entry, file and content of each policy that a bundle lists."""
+    listing = folder / BUNDLE
+    contents = []
+    for entry in _listing(listing):
+        path = folder / entry["file"]
+        data = read_limited(path, MAX_FILE_SIZE)
+        if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            raise PolicyFileError(f"{path}: is not the file that {listing} lists; {_AGAIN}")
+        contents.append((entry, path, data))
+    return contents
+
+
+def _listing(listing: Path) -> list[dict[str, Any]]:
+    """Entries of ``bundle.json``, checked."""
+    try:
+        return _entries(parse_json(read_limited(listing, MAX_BUNDLE_SIZE)))
+    except (ValueError, RecursionError) as error:
+        raise PolicyFileError(f"{listing}: {error}; {_AGAIN}") from error
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:
@@ -124,7 +175,7 @@ def _entries(value: Any) -> list[dict[str, Any]]:
     entries = []
     for k, item in enumerate(list_of("policies", bundle["policies"])):
         entry = keys(f"policies[{k}]", item, _ENTRY)
-        if not (isinstance(entry["file"], str) and _FILE.fullmatch(entry["file"])):
+        if not (isinstance(entry["file"], str) and FILE_NAME.fullmatch(entry["file"])):
             raise SchemaError(f"policies[{k}].file: must be the name of a file in the same folder")
         whole(f"policies[{k}].size", entry["size"], 1, MAX_FILE_SIZE)
         entries.append(entry)
@@ -134,8 +185,8 @@ def _entries(value: Any) -> list[dict[str, Any]]:
 def _listed(listing: Path) -> set[str]:
     """Files of the bundle that is there now, if it is one."""
     try:
-        entries = _entries(parse_json(_read(listing, MAX_BUNDLE_SIZE)))
-    except (ValueError, RecursionError, PolicyFileError):
+        entries = _listing(listing)
+    except PolicyFileError:
         return set()
     return {entry["file"] for entry in entries if entry["file"].endswith(SUFFIX)}
 
@@ -156,15 +207,19 @@ def _one_game(artifacts: list[PolicyArtifact]) -> tuple[PolicyArtifact, ...]:
     return tuple(ordered)
 
 
-def _read(path: Path, limit: int) -> bytes:
-    """Content of a regular file of at most ``limit`` bytes."""
+def read_limited(path: Path, limit: int) -> bytes:
+    """Content of a regular file of at most ``limit`` bytes.
+
+    Raises:
+        PolicyFileError: there is no such file, it cannot be read, or it is larger.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise PolicyFileError(f"{path}: is no file; name a policy file or a bundle's folder")
         if status.st_size > limit:
             raise PolicyFileError(
-                f"{path}: {status.st_size} bytes, more than {limit}; this is no policy file"
+                f"{path}: {status.st_size} bytes, more than {limit}; this is the wrong file"
             )
         with path.open("rb") as file:
             return file.read(limit + 1)
@@ -188,12 +243,23 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Replace a file in one step that survives a power failure."""
+def write_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Replace a file in one step that survives a power failure.
+
+    Args:
+        path: the file.
+        data: its content.
+        mode: permissions; None: the usual ones.
+
+    Raises:
+        PolicyFileError: it cannot be written.
+    """
     # Not tempfile: it brings a megabyte of modules into the process of a vehicle.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
     try:
         with temporary.open("xb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

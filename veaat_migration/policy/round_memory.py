@@ -86,6 +86,13 @@ class RoundMemory:
         """Set this round's prices P^t, shape [R]."""
         self._prices.into(self._current, prices)
 
+    def rehearse(self) -> None:
+        """Go through the motions of :meth:`add` without effect, see ``_Learned.rehearse``."""
+        row, n_rsus = self._row, self._n_rsus
+        self._prices.into(row[:n_rsus], self._prices.middle)
+        self._demand.into(row[n_rsus:], self._demand.middle)
+        math.isfinite(np.add.reduce(row))
+
     def _bridge(self, missing: int) -> None:
         """Let the latest round stand for rounds of which nothing is known."""
         self._held += missing
@@ -117,6 +124,8 @@ class _Normaliser:
     def __init__(self, scale: Scale) -> None:
         self._geometric = scale.kind == "geometric"
         self._low, self._high = scale.low, scale.high
+        self.middle: FloatArray = (scale.low + scale.high) / 2.0
+        """Values within their intervals."""
         if self._geometric:
             self._shift = scale.shift
             # Two points make the line from logarithms to inputs.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from veaat_migration.policy.artifact import PolicyArtifact
 from veaat_migration.policy.interface import FloatArray
 from veaat_migration.policy.scaling import Scale
+from veaat_migration.policy.schema import PolicySchema
 
 Step = tuple[Callable[..., Any], FloatArray, FloatArray]
 """A matrix's product, its input with the one at the end, and its output without it."""
@@ -26,6 +27,21 @@ _tanh, _maximum = np.tanh, np.maximum
 
 class NotFiniteError(ArithmeticError):
     """The observation or the answer is not finite; the caller must answer by other means."""
+
+
+class Actor(Protocol):
+    """Answers observations with one agent's policy, on whatever runtime."""
+
+    schema: PolicySchema
+    """Description of the policy."""
+    digest: str
+    """The policy's digest, see :attr:`PolicyArtifact.digest`."""
+
+    def act(self, observation: npt.ArrayLike) -> list[float]:
+        """Answer an observation, see :meth:`NumpyActor.act`."""
+
+    def act_on_record(self, record: FloatArray) -> list[float]:
+        """Answer a whole record, see :meth:`NumpyActor.act_on_record`."""
 
 
 class NumpyActor:

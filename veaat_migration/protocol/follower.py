@@ -87,6 +87,19 @@ class FollowerMachine:
             bids = bids or self._repeat(now)
         return bids
 
+    def rehearse(self) -> None:
+        """Go through an answer without effect while offers of a round are still awaited.
+
+        For policies with a method ``rehearse``. Other programs push what an answer needs out of
+        the processor's caches between two rounds; getting it back takes longer than answering.
+        """
+        rehearse = getattr(self._policy, "rehearse", None)
+        if rehearse is None or not self._target or self._finished:
+            return
+        offers = [peer.latest for peer in self._rsus.expected_peers() if peer.latest is not None]
+        bidding.observe(self._target, self._profile.av_id, offers)
+        rehearse()
+
     def on_timer(self, now: float) -> list[Bid]:
         """Do what is due; harmless when called early, late or often."""
         if self._finished:
@@ -137,7 +150,7 @@ class FollowerMachine:
             session=self._session,
             state=state,
             round_=self._round,
-            policy=self._policy.name,
+            policy=self._policy,
             peer_ids=tuple(sorted(self._rsus.expected)),
         )
 

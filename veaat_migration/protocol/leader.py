@@ -136,7 +136,7 @@ class LeaderMachine:
             session=self._session,
             state=state,
             round_=self._book.round,
-            policy=self._policy.name,
+            policy=self._policy,
             peer_ids=tuple(sorted(self._book.expected)),
         )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+
+from veaat_migration.policy.interface import PolicyReport
 
 
 class Role(IntEnum):
@@ -49,3 +51,5 @@ class PlayerStatus:
     """What went wrong in the last of them; empty: nothing yet."""
     receipt_mismatches: int = 0
     """Followers: receipts that charge a bid not made, or another amount than was bid."""
+    learned: PolicyReport = field(default_factory=PolicyReport)
+    """What a learned policy tells about itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from veaat_migration.policy.interface import FollowerPolicy, LeaderPolicy, report_of
 from veaat_migration.protocol.reject import RejectReason
 from veaat_migration.protocol.status import PlayerState, PlayerStatus, Role
 
@@ -38,7 +39,7 @@ class Tally:
         session: int,
         state: PlayerState,
         round_: int,
-        policy: str,
+        policy: LeaderPolicy | FollowerPolicy,
         peer_ids: tuple[int, ...],
     ) -> PlayerStatus:
         """The counters together with what the machine knows of itself."""
@@ -49,7 +50,7 @@ class Tally:
             state=state,
             round=round_,
             rounds_completed=self.rounds_completed,
-            policy=policy,
+            policy=policy.name,
             peer_ids=peer_ids,
             messages_accepted=self.accepted,
             deadline_misses=self.deadline_misses,
@@ -58,4 +59,5 @@ class Tally:
             policy_errors=self.policy_errors,
             last_policy_error=self.last_policy_error,
             receipt_mismatches=self.receipt_mismatches,
+            learned=report_of(policy),
         )

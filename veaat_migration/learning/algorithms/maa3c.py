@@ -19,8 +19,8 @@ workers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -29,12 +29,42 @@ from veaat_migration.game.instance import GameInstance
 from veaat_migration.learning.actors import Actors
 from veaat_migration.learning.algorithms.settings import ONE_STEP, fixed
 from veaat_migration.learning.config import TrainingConfig
+from veaat_migration.learning.evaluator import Evaluator
 from veaat_migration.learning.learner import Learner
 from veaat_migration.learning.stacked import StackedMLP
 from veaat_migration.learning.surroundings import Surroundings
 from veaat_migration.learning.update import Batch, update
 
 SETTINGS = {**ONE_STEP, "exploration": {"std": "scheduled"}}
+
+
+def split(samples: Tensor, workers: int) -> Tensor:
+    """Every worker's samples, [A W, n, N / W], of all samples [A, n, N]."""
+    return samples.unflatten(2, (-1, workers)).permute(0, 3, 1, 2).flatten(0, 1)
+
+
+def joined(samples: Tensor, workers: int) -> Tensor:
+    """All samples again, [A, n, N]: undoes :func:`split`."""
+    return samples.unflatten(0, (-1, workers)).permute(0, 2, 3, 1).flatten(2)
+
+
+class CopiesEvaluator(Evaluator):
+    """Each column is computed by its worker's copy."""
+
+    def __init__(self, *numbers: Any, workers: int, **options: Any) -> None:
+        super().__init__(*numbers, **options)
+        self._workers = workers
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs [A, out, N] for ``x`` [in, N]."""
+        shared = x[: self._widths[0]].expand(self.agents // self._workers, -1, -1)
+        return joined(super().__call__(split(shared, self._workers)), self._workers)
+
+    def differentiate(
+        self, by_output: Tensor, into: Tensor, *, by_input: Tensor | None = None
+    ) -> None:
+        """As :meth:`.Evaluator.differentiate`, ``by_output`` as outputs are."""
+        super().differentiate(split(by_output, self._workers), into, by_input=by_input)
 
 
 class Copies(StackedMLP):
@@ -49,6 +79,7 @@ class Copies(StackedMLP):
             shared.agents * workers, shared.widths, activation=shared.activation, seen=seen
         )
         self.workers = workers
+        self._make_evaluator = partial(CopiesEvaluator, workers=workers)
         for worker in range(workers):
             self.fetch(worker, shared)
 
@@ -57,31 +88,26 @@ class Copies(StackedMLP):
         """A."""
         return super().agents // self.workers
 
-    def forward(self, x: Tensor, agents: slice = slice(None)) -> Tensor:
-        """Outputs of some agents, [A, out, N], each column by its worker's copy; ``x`` [in, N]."""
+    def rows_of(self, agents: slice) -> slice:
+        """The copies of some agents."""
         chosen = range(self.agents)[agents]
-        own = slice(chosen.start * self.workers, chosen.stop * self.workers)
-        by_worker = x.unflatten(1, (-1, self.workers)).permute(2, 0, 1)
-        outputs: Tensor = super().forward(by_worker.repeat(len(chosen), 1, 1), own)
-        split = outputs.unflatten(0, (len(chosen), self.workers))
-        return split.permute(0, 2, 3, 1).flatten(2)
+        return slice(chosen.start * self.workers, chosen.stop * self.workers)
 
     @torch.no_grad()
     def fetch(self, worker: int, shared: StackedMLP) -> None:
-        """Take over the shared parameters."""
-        for own, common in self._pairs(shared):
-            own.view(-1, self.workers, *own.shape[1:])[:, worker] = common
+        """Take over the shared weights and biases."""
+        self._of(worker, self.values).copy_(shared.values[:, : self.values.shape[1]])
 
     @torch.no_grad()
     def push(self, worker: int, shared: StackedMLP) -> None:
         """Hand the worker's gradient to the shared parameters."""
-        for own, common in self._pairs(shared):
-            gradient = cast(Tensor, own.grad)
-            common.grad = gradient.view(-1, self.workers, *own.shape[1:])[:, worker].clone()
+        shared.values.grad = torch.zeros_like(shared.values)
+        own = self._of(worker, cast(Tensor, self.values.grad))
+        shared.values.grad[:, : own.shape[1]] = own
 
-    def _pairs(self, shared: StackedMLP) -> list[tuple[Tensor, Tensor]]:
-        own = [*self.weights, *self.biases]
-        return list(zip(own, [*shared.weights, *shared.biases], strict=True))
+    def _of(self, worker: int, rows: Tensor) -> Tensor:
+        """One worker's rows, [A, P]."""
+        return rows.unflatten(0, (-1, self.workers))[:, worker]
 
 
 class ActorCopies(Copies):
@@ -90,6 +116,7 @@ class ActorCopies(Copies):
     def __init__(self, shared: Actors, workers: int) -> None:
         super().__init__(shared, workers)
         self.leaders, self.followers = shared.leaders, shared.followers
+        self.learns_std = False
         # Not a submodule: its parameters are not the workers' own.
         self._shared = (shared,)
 
@@ -103,13 +130,13 @@ class ActorCopies(Copies):
         """Of the shared actors."""
         return self._shared[0].used
 
-    def log_probability(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
-        """As :meth:`.Actors.log_probability`."""
-        return self._shared[0].log_probability(latent, mean, agents)
+    def precision(self, agents: slice = slice(None)) -> Tensor:
+        """As :meth:`.Actors.precision`."""
+        return self._shared[0].precision(agents)
 
-    def entropy(self) -> Tensor:
-        """As :meth:`.Actors.entropy`."""
-        return self._shared[0].entropy()
+    def log_density(self, error: Tensor, agents: slice = slice(None)) -> Tensor:
+        """As :meth:`.Actors.log_density`."""
+        return self._shared[0].log_density(error, agents)
 
 
 class Turns:
@@ -120,10 +147,6 @@ class Turns:
     ) -> None:
         self._copies, self._shared, self._optimizer = copies, shared, optimizer
         self.order: list[int] = list(range(copies.workers))
-
-    def zero_grad(self) -> None:
-        """Forget the workers' gradients."""
-        self._copies.zero_grad()
 
     def step(self) -> None:
         """Apply every worker's gradient to what the shared parameters have become by its turn."""
@@ -182,11 +205,8 @@ class AsynchronousLearner(Learner):
 
     def _update(self, batch: Batch, agents: slice) -> None:
         # Means over all samples are to be means over each worker's own, which are 1 in W.
-        batch = replace(
-            batch,
-            advantages=batch.advantages * self.workers,
-            weights=batch.weights * self.workers,
-        )
+        batch.advantages.mul_(self.workers)
+        batch.weights.mul_(self.workers)
         order = torch.randperm(self.workers, generator=self.generator).tolist()
         for turns in self._turns:
             turns.order = order

@@ -41,8 +41,9 @@ def policy_divergence(teacher: Actors, student: Actors, records: Tensor) -> Tens
         aim = teacher(records) * teacher.used
     mean = student(records) * student.used
     spread = (student.log_std * student.used).exp()
-    learned = student.log_std.requires_grad
-    taught = (teacher.log_std * teacher.used).exp() if learned else spread
+    taught = (teacher.log_std * teacher.used).exp()
+    if not student.learns_std:
+        taught = spread = spread.detach()
     return divergence(Gaussian(aim, taught), Gaussian(mean, spread))
 
 
@@ -70,11 +71,11 @@ class DistillingPruner(GradualPruner):
             return False
         learner = self.learner
         part, actors, optimizer = learner.config.update, learner.actors, learner.actor_optimizer
-        n = batch.records.shape[1]
+        n = batch.columns.shape[1]
         for _ in range(part.epochs):
             order = torch.randperm(n, generator=learner.generator).to(learner.device)
             for chosen in order.chunk(part.minibatches):
-                records = batch.records[:, chosen]
+                records = batch.inputs[:, chosen]
                 loss = policy_divergence(self.teacher, actors, records).mean(-1).sum()
                 optimizer.zero_grad()
                 loss.backward()
@@ -93,21 +94,16 @@ class DistillingPruner(GradualPruner):
     @torch.no_grad()
     def _average(self) -> None:
         self.averaged += 1
-        current = self.learner.actors.parameters()
-        for mean, value in zip(self.teacher.parameters(), current, strict=True):
-            mean.lerp_(value, 1.0 / self.averaged)
+        self.teacher.values.lerp_(self.learner.actors.values, 1.0 / self.averaged)
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
-        parameters = {
-            f"teacher.{name}": value.detach() for name, value in self.teacher.named_parameters()
-        }
+        teacher = self.teacher.values.detach()
         averaged = torch.tensor(self.averaged)
-        return {**super().state(), **parameters, "averaged": averaged}
+        return {**super().state(), "teacher": teacher, "averaged": averaged}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a checkpoint."""
         super().load(state)
         self.averaged = int(state["averaged"])
-        for name, parameter in self.teacher.named_parameters():
-            parameter.data = state[f"teacher.{name}"]
+        self.teacher.values.data = state["teacher"]

@@ -21,10 +21,11 @@ SMALLEST = 1e-12
 def group_norms(network: StackedMLP) -> list[Tensor]:
     """Euclidean norm of all weights at a hidden neuron, 0 where it is gone, [A, width] each."""
     norms = []
+    weights, biases, _ = network.layers()
     for layer, mask in enumerate(network.masks):
-        squares = network.weights[layer].square().sum(2)
-        squares = squares + network.biases[layer][..., 0].square()
-        squares = squares + network.weights[layer + 1].square().sum(1)
+        squares = weights[layer].square().sum(2)
+        squares = squares + biases[layer][..., 0].square()
+        squares = squares + weights[layer + 1].square().sum(1)
         norm = (squares + SMALLEST).sqrt()
         norms.append(norm if mask is None else norm * mask[..., 0])
     return norms

@@ -16,10 +16,9 @@ def importance(network: StackedMLP) -> list[Tensor]:
 
     The squares of the weights that come in, summed, times those of the weights that go out.
     """
-    weights = list(network.weights)
     return [
         incoming.square().sum(2) * outgoing.square().sum(1)
-        for incoming, outgoing in itertools.pairwise(weights)
+        for incoming, outgoing in itertools.pairwise(network.weights)
     ]
 
 
@@ -28,7 +27,7 @@ def sparsity_penalty(network: StackedMLP, original: list[int]) -> Tensor:
 
     The window of Eq. (36) holds constants, so the current Omega is all that has a gradient.
     """
-    total = torch.zeros((), device=network.weights[0].device)
+    total = torch.zeros((), device=network.values.device)
     for omega, mask, width in zip(importance(network), network.masks, original, strict=True):
         left = omega if mask is None else omega * mask[..., 0]
         total = total + left.sum() / width

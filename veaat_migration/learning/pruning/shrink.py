@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from veaat_migration.learning.rows import Layers, in_rows
 from veaat_migration.learning.stacked import StackedMLP
 
 
@@ -22,20 +23,16 @@ def clear(network: StackedMLP, optimizer: torch.optim.Optimizer | None) -> None:
     A neuron that is still stored then counts for no norm and no importance, as if it were cut:
     otherwise left-over moments would go on to move weights that have no gradient any more.
     """
+    kept = torch.ones_like(network.values)
+    weights, biases, _ = network.layers(kept)
     for layer, mask in enumerate(network.masks):
-        if mask is None:
-            continue
-        outgoing = mask.transpose(1, 2)
-        for parameter, factor in (
-            (network.weights[layer], mask),
-            (network.biases[layer], mask),
-            (network.weights[layer + 1], outgoing),
-        ):
-            parameter.mul_(factor)
-            if optimizer is not None:
-                for value in optimizer.state.get(parameter, {}).values():
-                    if isinstance(value, Tensor) and value.shape == parameter.shape:
-                        value.mul_(factor)
+        if mask is not None:
+            weights[layer].mul_(mask)
+            biases[layer].mul_(mask)
+            weights[layer + 1].mul_(mask.transpose(1, 2))
+    network.values.mul_(kept)
+    for value in _moments(network, optimizer).values():
+        value.mul_(kept)
 
 
 def survivors(mask: Tensor) -> Tensor:
@@ -66,36 +63,44 @@ def shrink(
     Returns:
         Whether anything was cut.
     """
-    cut = False
-    for layer in range(len(network.masks)):
-        mask = network.masks[layer]
+    numbers = torch.arange(network.values.shape[1], device=network.values.device)
+    weights, biases, further = network.layers(numbers.expand_as(network.values))
+    widths = list(network.widths)
+    for layer, mask in enumerate(network.masks):
         if mask is None:
             continue
         chosen = survivors(mask[..., 0])
-        if chosen.shape[1] == mask.shape[1]:
+        width = chosen.shape[1]
+        if width == widths[layer + 1]:
             continue
-        cut = True
-        _replace(network.weights[layer], chosen, 1, optimizer)
-        _replace(network.biases[layer], chosen, 1, optimizer)
-        _replace(network.weights[layer + 1], chosen, 2, optimizer)
+        widths[layer + 1] = width
+        incoming, outgoing = weights[layer], weights[layer + 1]
+        weights[layer] = incoming.gather(1, chosen[:, :, None].expand(-1, -1, incoming.shape[2]))
+        biases[layer] = biases[layer].gather(1, chosen[..., None])
+        weights[layer + 1] = outgoing.gather(
+            2, chosen[:, None, :].expand(-1, outgoing.shape[1], -1)
+        )
         left = mask.gather(1, chosen[..., None])
         network.masks[layer] = None if bool(left.all()) else left
         if on_layer is not None:
             on_layer(layer, chosen)
-    return cut
+    if widths == network.widths:
+        return False
+    kept = in_rows(Layers(weights, biases, further))
+    for name, value in _moments(network, optimizer).items():
+        assert optimizer is not None
+        optimizer.state[network.values][name] = value.gather(1, kept)
+    network.values.data = network.values.data.gather(1, kept)
+    network.values.grad = None
+    network.widths = widths
+    return True
 
 
-def _replace(
-    parameter: torch.nn.Parameter, chosen: Tensor, axis: int, owner: torch.optim.Optimizer | None
-) -> None:
-    """Keep ``chosen`` [A, new] along an axis of a parameter, its gradient and its moments."""
-    before = parameter.shape
-    index = chosen[:, :, None] if axis == 1 else chosen[:, None, :]
-    other = parameter.shape[3 - axis]
-    index = index.expand(-1, -1, other) if axis == 1 else index.expand(-1, other, -1)
-    parameter.data = parameter.data.gather(axis, index)
-    parameter.grad = None
-    if owner is not None:
-        for name, value in owner.state.get(parameter, {}).items():
-            if isinstance(value, Tensor) and value.shape == before:
-                owner.state[parameter][name] = value.gather(axis, index)
+def _moments(network: StackedMLP, optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:
+    """What an optimiser remembers of each number of the network, [A, P] each."""
+    state = {} if optimizer is None else optimizer.state.get(network.values, {})
+    return {
+        name: value
+        for name, value in state.items()
+        if isinstance(value, Tensor) and value.shape == network.values.shape
+    }

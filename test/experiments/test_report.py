@@ -73,7 +73,7 @@ def test_the_same_results_give_the_same_bytes(
 ) -> None:
     write_report(tmp_path, few, studies_with({"tiny_ma_iei_ppo": 0.01}), facts())
     files = [f.relative_to(written) for f in written.rglob("*") if f.is_file()]
-    assert len(files) == 14
+    assert len(files) == 15
     for file in files:
         assert (tmp_path / file).read_bytes() == (written / file).read_bytes(), file
 
@@ -93,6 +93,15 @@ def test_tables_hold_every_run_and_the_equilibrium(written: Path) -> None:
     assert {row["x"]: float(row["iqm"]) for row in exact} == pytest.approx(
         {"3": 24.0, "6": 19.0, "9": 20.0 + 30.0 / 9 - 6.0}
     )
+
+
+def test_the_summary_is_made_of_tables(written: Path) -> None:
+    lines = (written / "summary.md").read_text(encoding="utf-8").splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    claims = [line for line in tables if line.count("|") == 6]
+    with (written / "claims.csv").open(newline="", encoding="utf-8") as file:
+        assert len(claims) == len(list(csv.DictReader(file))) + 2
+    assert len([line for line in tables if line.count("|") == 8]) == 2 * (6 + 3)
 
 
 def test_times_have_tables_of_their_own(written: Path) -> None:

@@ -4,7 +4,7 @@ Every method is trained with several seeds in every game, in parallel over the c
 the runs that they have in common. The results folder gets
   report.html        start here: claims, figures, tables; one file that needs nothing else
   figures/           figure-NN.png, .svg, and .csv with every curve and run
-  claims.csv         claims with verdict, numbers and remark
+  claims.csv         claims with verdict, numbers and remark; also in summary.md
   methods.csv        final numbers of every run
   configuration.yaml everything that was run, with all defaults spelled out
   run.json           time, versions

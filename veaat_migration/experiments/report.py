@@ -15,13 +15,18 @@ import numpy as np
 from veaat_migration.experiments import page
 from veaat_migration.experiments.claims import (
     OURS,
-    THRESHOLD,
     Claim,
     Verdict,
-    chance,
     judged,
     percent,
-    settled_text,
+)
+from veaat_migration.experiments.comparison import (
+    COLUMNS,
+    NOTE,
+    compared,
+    method_rows,
+    summary,
+    write_methods,
 )
 from veaat_migration.experiments.declaration import (
     LEARNING,
@@ -36,13 +41,14 @@ from veaat_migration.experiments.drawing import draw
 from veaat_migration.experiments.panels import panels_of
 from veaat_migration.experiments.results import StudyResults
 from veaat_migration.experiments.statistics import estimate
-from veaat_migration.experiments.tables import number, write_panels, write_rows
+from veaat_migration.experiments.tables import write_panels, write_rows
 
-PAGE, CLAIMS, METHODS, RUN = "report.html", "claims.csv", "methods.csv", "run.json"
+PAGE, SUMMARY = "report.html", "summary.md"
+CLAIMS, METHODS, RUN = "claims.csv", "methods.csv", "run.json"
 
 _CAPTIONS = {
     LEARNING: "Lines: interquartile mean over seeds; bands: 95 % bootstrap interval. Above: reward "
-    "of all players together while they explore, as the paper plots it. Middle: the same policies "
+    "of all players together while they explore. Middle: the same policies "
     "without exploration, as they would be deployed. Below: the largest deviation of any player's "
     "utility from the exact equilibrium (lower is better), on a logarithmic axis.",
     UTILITIES: "TinyMA-IEI-PPO played without exploration; dotted: exact equilibrium.",
@@ -75,7 +81,7 @@ class Facts:
 def write_report(
     folder: Path, declared: Declaration, studies: Mapping[str, StudyResults], facts: Facts
 ) -> list[Claim]:
-    """Write ``figures/``, ``claims.csv``, ``methods.csv``, ``run.json`` and ``report.html``.
+    """Write ``figures/``, all tables, ``summary.md``, ``run.json`` and ``report.html``.
 
     Figures whose studies are not complete are left out.
 
@@ -93,8 +99,9 @@ def write_report(
         [c.figure, c.text, c.verdict.value, c.effect.replace("\n", "; "), c.remark] for c in claims
     ]
     write_rows(folder / CLAIMS, header, rows)
-    _write_methods(folder / METHODS, studies)
+    write_methods(folder / METHODS, studies)
     (folder / RUN).write_text(json.dumps(vars(facts), indent=2, default=list) + "\n", "utf-8")
+    (folder / SUMMARY).write_text(summary(claims, studies), encoding="utf-8")
     body = [
         *_introduction(facts, studies),
         *_claims(claims),
@@ -218,70 +225,12 @@ def _figures(figures: Sequence[tuple[str, FigurePart, Path]]) -> list[str]:
     return [page.heading("Figures"), f'<div class="figures">{"".join(made)}</div>']
 
 
-def _compared(studies: Mapping[str, StudyResults]) -> list[tuple[str, StudyResults]]:
-    """Studies of one game, whose methods a table compares."""
-    return [
-        (name, results)
-        for name, results in studies.items()
-        if results.complete and results.places == (None,)
-    ]
-
-
 def _methods(studies: Mapping[str, StudyResults]) -> list[str]:
     made: list[str] = []
-    header = ["Method", "Reward of the system", "mean ± std", "Largest utility gap",
-              "Exploitability", f"Within {THRESHOLD:.0%} from", "Closer than TinyMA"]  # fmt: skip
-    for name, results in _compared(studies):
-        rows = []
-        for method in results.study.methods:
-            runs = results.at(method)
-            reward, gap = estimate([runs.final_reward]), estimate([runs.final_gap])
-            spread = runs.final_reward.std(ddof=1) if len(runs.results) > 1 else 0.0
-            known = method != OURS and (OURS, None) in results.runs
-            rows.append(
-                [
-                    results.labels[method],
-                    f"{reward.value:.2f} [{reward.low:.2f}, {reward.high:.2f}]",
-                    f"{runs.final_reward.mean():.2f} ± {spread:.2f}",
-                    percent(gap),
-                    percent(estimate([runs.exploitability])),
-                    settled_text(runs),
-                    chance(runs.final_gap, results.at(OURS).final_gap) if known else "-",
-                ]
-            )
-        exact = results.at(results.study.methods[0]).best_reward
-        rows.append(["Equilibrium", f"{exact:.2f}", "-", "0 %", "0 %", "-", "-"])
-        made += [page.heading(f"Methods compared: {name}"), page.numbers(header, rows)]
-    if made:
-        made.append(
-            page.paragraph(
-                "Interquartile means with 95 % intervals, play without exploration after training. "
-                "The last column is the probability that a run of the method ends closer to the "
-                "equilibrium than one of TinyMA-IEI-PPO.",
-                "soft",
-            )
-        )
-    return made
-
-
-def _write_methods(path: Path, studies: Mapping[str, StudyResults]) -> None:
-    """All final numbers of all runs."""
-    header = ["study", "place", "method", "seed", "reward", "equilibrium_reward", "av_reward",
-              "rsu_reward", "largest_gap", "exploitability", "settled_rounds",
-              "sparsity"]  # fmt: skip
-    rows = []
-    for name, results in studies.items():
-        for (method, place), runs in results.runs.items():
-            settled = runs.settled(THRESHOLD)
-            for k, result in enumerate(runs.results):
-                values = [
-                    runs.final_reward[k], runs.best_reward, runs.av_reward[k], runs.rsu_reward[k],
-                    runs.final_gap[k], runs.exploitability[k], settled[k],
-                    float(np.mean(result["final"]["sparsity"])),
-                ]  # fmt: skip
-                where = "" if place is None else str(place)
-                rows.append([name, where, method, str(result["seed"]), *map(number, values)])
-    write_rows(path, header, rows)
+    for name, results in compared(studies):
+        made.append(page.heading(f"Methods compared: {name}"))
+        made.append(page.numbers(COLUMNS, method_rows(results)))
+    return [*made, page.paragraph(NOTE, "soft")] if made else []
 
 
 def _how(facts: Facts) -> list[str]:

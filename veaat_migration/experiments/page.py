@@ -77,9 +77,14 @@ def page(title: str, body: Iterable[str]) -> str:
     )
 
 
+def words(text: str) -> str:
+    """Plain text: lines break where it says, and never between a number and its per cent."""
+    return escape(text).replace(" %", "&nbsp;%").replace("\n", "<br>")
+
+
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph of plain text."""
-    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+    return f'<p class="{kind}">{words(text)}</p>' if kind else f"<p>{words(text)}</p>"
 
 
 def heading(text: str) -> str:
@@ -139,11 +144,11 @@ def picture(file: Path, title: str, caption: str) -> str:
     return (
         f"<figure><h3>{escape(title)}</h3>"
         f'<img alt="{escape(title)}" src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<figcaption>{words(caption)}</figcaption></figure>"
     )
 
 
 def definitions(entries: Iterable[tuple[str, str]]) -> str:
     """Names and what they mean."""
-    made = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in entries)
+    made = "".join(f"<dt>{escape(name)}</dt><dd>{words(text)}</dd>" for name, text in entries)
     return f"<dl>{made}</dl>"

@@ -192,10 +192,10 @@ def _claims(claims: Sequence[Claim]) -> list[str]:
     rows = [
         [
             f"Fig. {escape(claim.figure)}",
-            f"<b>{escape(claim.text)}</b>",
+            f"<b>{page.words(claim.text)}</b>",
             page.badge(claim.verdict.value),
-            escape(claim.effect).replace("\n", "<br>"),
-            escape(claim.remark),
+            page.words(claim.effect),
+            page.words(claim.remark),
         ]
         for claim in claims
     ]

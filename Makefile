@@ -54,7 +54,7 @@ sim:
 	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 
 # All of these need PyTorch, also where the command does not show it.
-train evaluate reproduce test test-fast test-ros: export LEARNING = 1
+train evaluate reproduce test test-fast: export LEARNING = 1
 
 train:
 	@tools/run veaat train $(if $(CONFIG),'$(CONFIG)') $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

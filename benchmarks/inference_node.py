@@ -180,8 +180,8 @@ def child(arguments: Sequence[str]) -> int:
 class Game:
     """Two RSUs in this process, in one namespace."""
 
-    def __init__(self, node: Any) -> None:
-        """Create the topics on ``node``."""
+    def __init__(self, node: Any, gap: float) -> None:
+        """Create the topics on ``node``; ``gap`` lies between two offers [s]."""
         from veaat_migration import msg
         from veaat_migration.nodes import qos
         from veaat_migration.nodes.wire import Codec
@@ -193,6 +193,7 @@ class Game:
         node.create_subscription(
             msg.BandwidthBid, "bandwidth_bids", self._on_bid, qos.ANSWERS, raw=True
         )
+        self._gap = gap
         self._session = time.time_ns()
         self._answer = threading.Event()
         self._wanted = 0
@@ -221,7 +222,7 @@ class Game:
         self._answer.clear()
         self._wanted = number
         self.offer(number, 1)
-        time.sleep(0.0005)  # the first offer is not the needed one
+        time.sleep(self._gap)  # the first offer is not the needed one
         begin = time.perf_counter()
         self.offer(number, 2)
         if not self._answer.wait(wait):
@@ -239,7 +240,7 @@ class Game:
 
 
 @contextmanager
-def driver_games(names: Sequence[str]) -> Iterator[dict[str, Game]]:
+def driver_games(names: Sequence[str], gap: float) -> Iterator[dict[str, Game]]:
     """A game in each namespace, spun by a thread."""
     import rclpy
     from rclpy.experimental import EventsExecutor
@@ -247,7 +248,7 @@ def driver_games(names: Sequence[str]) -> Iterator[dict[str, Game]]:
     rclpy.init()
     runner = EventsExecutor()
     nodes = {name: rclpy.create_node("driver", namespace=name) for name in names}
-    games = {name: Game(node) for name, node in nodes.items()}
+    games = {name: Game(node, gap) for name, node in nodes.items()}
     for node in nodes.values():
         runner.add_node(node)
     ending = rclpy.task.Future()
@@ -306,7 +307,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     os.environ.update(environment)
     print(f"{os.cpu_count()} CPUs, {about}, {options.rounds} rounds, {policies}")
     children: dict[str, subprocess.Popen[str]] = {}
-    with tempfile.TemporaryDirectory() as folder, driver_games(KINDS) as games:
+    with tempfile.TemporaryDirectory() as folder, driver_games(KINDS, options.gap) as games:
         line = commands(total, policies, Path(folder))
         try:
             starts = {}
@@ -384,6 +385,10 @@ def main() -> int:
     parser.add_argument(
         "--pause", type=float, default=0.002, metavar="SECONDS",
         help="between two rounds, so that each begins with idle nodes (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gap", type=float, default=0.0002, metavar="SECONDS",
+        help="between the two offers of a round (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--policies", default=SHIPPED, metavar="DIR", help="bundle (default: %(default)s)"

@@ -93,7 +93,7 @@ def _read(spec, text: str):
             return int(text)
         if spec.kind is Kind.DOUBLE:
             return float(text)
-        # Or launch_ros would take a name such as 1e3 for a number.
+        # Or launch_ros would take a name such as 007 for a number.
         return ParameterValue(text, value_type=str)
     except (KeyError, ValueError):
         raise RuntimeError(f"{spec.name}: must be {spec.expected}, got {text!r}") from None

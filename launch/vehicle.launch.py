@@ -7,6 +7,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from veaat_migration.bringup.scenarios import find_config
 
@@ -76,7 +77,8 @@ def vehicle(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         name: value[name] == "true" for name in ("autostart", "use_sim_time")
     }
     if value["policy_path"]:
-        parameters["policy_path"] = value["policy_path"]
+        # A path that looks like a number stays a path.
+        parameters["policy_path"] = ParameterValue(value["policy_path"], value_type=str)
     return [
         Node(
             package="veaat_migration",

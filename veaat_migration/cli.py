@@ -20,6 +20,8 @@ COMMANDS = (
     "scenario",
     "sim",
     "bag",
+    "replay",
+    "qoe",
     "doctor",
 )
 

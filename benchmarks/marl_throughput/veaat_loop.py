@@ -16,6 +16,7 @@ from meter import Meter, arguments
 from workload import Workload, require_same_game
 
 from veaat_migration.learning.config import TrainingConfig, parse_config
+from veaat_migration.learning.evaluator import Evaluator
 from veaat_migration.learning.game import BatchedGame
 from veaat_migration.learning.learner import Learner
 from veaat_migration.scenario import load_game
@@ -23,6 +24,8 @@ from veaat_migration.scenario import load_game
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ("begin", "leaders_see", "post_prices", "post_demands", "rewards")
 """Methods of the learner's environment that do what ``TorchGame.step`` does."""
+UPDATE = {"__call__": "forward", "differentiate": "backward", "step": "optimiser"}
+"""Parts of the update, by method of networks and optimisers."""
 
 
 def make_config(workload: Workload, iterations: int) -> TrainingConfig:
@@ -65,54 +68,48 @@ class Parts:
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
-        self.seconds = dict.fromkeys(("environment", "backward", "optimiser"), 0.0)
-        self._backward = self._began = 0.0
+        self.seconds: dict[str, float] = dict.fromkeys(("environment", *UPDATE.values()), 0.0)
+        self._updating = False
         for name in ENVIRONMENT:
-            setattr(learner.environment, name, self._timed(getattr(learner.environment, name)))
+            self._time(learner.environment, name, "environment")
         for optimizer in (learner.actor_optimizer, learner.critic_optimizer):
-            optimizer.register_step_pre_hook(self._before_step)
-            optimizer.register_step_post_hook(self._after_step)
+            self._time(optimizer, "step", "optimiser")
+        for name in ("__call__", "differentiate"):
+            self._time(Evaluator, name, UPDATE[name])
+        update = learner._update
 
-    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def flagged(*values: Any) -> None:
+            self._updating = True
+            update(*values)
+            self._updating = False
+
+        learner._update = flagged  # type: ignore[method-assign]
+
+    def _time(self, owner: Any, name: str, part: str) -> None:
+        method: Callable[..., Any] = getattr(owner, name)
+
         def timed(*values: Any, **named: Any) -> Any:
             began = time.perf_counter()
             result = method(*values, **named)
-            self.seconds["environment"] += time.perf_counter() - began
+            if self._updating or part not in UPDATE.values():
+                self.seconds[part] += time.perf_counter() - began
             return result
 
-        return timed
-
-    def _before_step(self, *_: object) -> None:
-        # Only now it is known that the last backward pass was one of actors or critics.
-        self.seconds["backward"] += self._backward
-        self._began = time.perf_counter()
-
-    def _after_step(self, *_: object) -> None:
-        self.seconds["optimiser"] += time.perf_counter() - self._began
+        setattr(owner, name, timed)
 
     def measure(self, iterations: int) -> dict[str, float]:
         """Seconds per iteration by part, over further iterations of the learner."""
-        original = torch.Tensor.backward
-
-        def backward(tensor: torch.Tensor, *values: Any, **named: Any) -> None:
-            began = time.perf_counter()
-            original(tensor, *values, **named)
-            self._backward = time.perf_counter() - began
-
         watch = self._learner.stopwatch.seconds
         before, began = dict(watch), time.perf_counter()
-        torch.Tensor.backward = backward  # type: ignore[method-assign, assignment]
-        try:
-            for _ in range(iterations):
-                self._learner.iterate()
-        finally:
-            torch.Tensor.backward = original  # type: ignore[method-assign]
+        for _ in range(iterations):
+            self._learner.iterate()
         total = time.perf_counter() - began
         phases = {name: value - before.get(name, 0.0) for name, value in watch.items()}
         named = dict(self.seconds)
-        named["forward (acting)"] = phases.pop("environment and actors") - named["environment"]
-        update = phases.pop("update")
-        named["forward (update)"] = update - named["backward"] - named["optimiser"]
+        named["acting"] = phases.pop("environment and actors") - named["environment"]
+        named["rest of the update"] = phases.pop("update") - sum(
+            named[part] for part in UPDATE.values()
+        )
         named.update(phases)
         named["rest"] = total - sum(named.values())
         return {name: value / iterations for name, value in named.items()}
@@ -134,7 +131,7 @@ def main() -> None:
         final = learner.actors.widths[1:-1]
         settings = f"as ma_iei_ppo, pruned from {workload.hidden}-{workload.hidden} to {final}"
     else:
-        settings = "stacked weights, hand-written backward pass, two fused Adams, no compilation"
+        settings = "stacked weights, gradients by hand, two fused Adams, no compilation"
     parts = Parts(learner).measure(profiled) if profiled else {}
     meter.finish(packages=("torch", "numpy"), settings=settings, profile=parts)
 

@@ -12,15 +12,19 @@ import pytest
 
 from veaat_migration.analysis.history import History
 from veaat_migration.analysis.metrics import (
+    PolicyUse,
     convergence_round,
     deviations,
     latencies,
     percentiles,
     player_counts,
+    policy_use,
     round_rate,
     utilities_of,
 )
 from veaat_migration.analysis.reading import read_bag
+from veaat_migration.analysis.report import write_report
+from veaat_migration.analysis.summary import format_summary
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 
@@ -162,3 +166,42 @@ def test_a_session_begun_anew_in_the_same_process_counts_on(game: Any, tmp_path:
     counts = player_counts(read_bag(game.write(tmp_path / "bag")))
     assert counts.rejections_by_player["av 3"] == {"duplicate": 3, "late": 1}
     assert counts.restarts == {}
+
+
+def test_the_use_of_learned_policies_is_added_over_all_lives(game: Any, tmp_path: Path):
+    status = next(m for m in game.of("node_status") if (m.role, m.player_id) == (2, 3))
+    status.policy, status.policy_version, status.policy_sha256 = "learned", 7, "ab" * 32
+    status.policy_decisions, status.policy_fallbacks, status.policy_errors = 30, 4, 1
+    late = game.add("node_status", 1_700_000_009_000_000_000, **{
+        name: getattr(status, name) for name in status.__dataclass_fields__
+        if name not in ("header", "__msgtype__") and not name.isupper()
+    })  # fmt: skip
+    late.message.session = status.session + 5_000_000_000
+    late.message.policy_version, late.message.policy_sha256 = 9, "cd" * 32
+    use = policy_use(read_bag(game.write(tmp_path / "bag")))
+    assert list(use) == ["rsu 1", "rsu 2", "av 1", "av 2", "av 3"]
+    assert use["av 3"] == PolicyUse(
+        policy="learned", version=9, sha256="cd" * 32, decisions=60, fallbacks=8, errors=2,
+        versions=2,
+    )  # fmt: skip
+    assert (use["av 1"].policy, use["av 1"].version, use["av 1"].versions) == (
+        "best_response", 0, 0
+    )  # fmt: skip
+
+
+def test_the_summary_names_learned_policies_only_where_there_are_some(game: Any, tmp_path: Path):
+    plain = write_report(game.write(tmp_path / "plain"), tmp_path / "out", plots=False)
+    assert "Learned policies" not in format_summary(plain)
+    for status in game.of("node_status"):
+        if status.role == 1:
+            status.policy_version, status.policy_sha256 = 12, "ef" * 32
+            status.policy_decisions, status.policy_fallbacks = 36, 4
+    learned = write_report(game.write(tmp_path / "bag"), tmp_path / "out", plots=False)
+    lines = [" ".join(line.split()) for line in format_summary(learned).splitlines()]
+    begin = lines.index("Learned policies")
+    assert lines[begin + 1 : begin + 5] == [
+        "version sha256 decisions best response failed",
+        "RSU 1 12 efefefefefef 36 4 0",
+        "RSU 2 12 efefefefefef 36 4 0",
+        "",
+    ]

@@ -21,7 +21,11 @@ def recording(**messages: list[Received]) -> Recording:
 
 
 def only(table: str, message: Any) -> list[dict[str, Any]]:
-    topic = {"rejections": "node_status"}.get(table, table)
+    topic = {
+        "rejections": "node_status",
+        "migration_decisions": "migration_decision",
+        "policy_releases": "policy_manifest",
+    }.get(table, table)
     content = rows(recording(**{topic: [Received(TIME + 250_000, message)]}), table)
     return [dict(zip(columns(table), row, strict=True)) for row in content]
 
@@ -73,6 +77,56 @@ def test_a_round_status_has_a_row_per_player(types: Any):
         ("av", 3, "", 8.0),
     ]
     assert {(r["round"], r["complete"], r["duration"]) for r in found} == {(5, 1, 0.01)}
+
+
+def test_a_migration_decision_is_a_row(types: Any):
+    decision = types.make(
+        "migration_decision", TIME, av_id=3, session=1, round=5, target_rsu_id=2, bandwidth=4.0,
+        expected_utility=15.0, expected_delay=0.5, delay_margin=1.5, source=2, reason="no policy",
+        policy_version=0, policy_sha256="", decision_time=1e-4,
+        rsu_ids=np.array([1, 2], np.uint32), prices=np.ones(2), bandwidths=np.ones(2),
+        delays=np.ones(2),
+    )  # fmt: skip
+    (row,) = only("migration_decisions", decision)
+    assert (row["round"], row["av_id"], row["target_rsu_id"], row["bandwidth"]) == (5, 3, 2, 4.0)
+    assert (row["source"], row["reason"], row["policy_version"]) == ("fallback", "no policy", 0)
+    assert (row["expected_delay"], row["delay_margin"]) == (0.5, 1.5)
+
+
+def test_a_release_has_a_row_per_policy(types: Any):
+    entry = types.store.types["veaat_migration/msg/PolicyEntry"]
+    entries = [
+        entry(
+            role=role, agent_id=1, sha256="ab", size=3000, location="", sparsity=0.85,
+            signature=np.zeros(signed, np.uint8),
+        )
+        for role, signed in ((1, 0), (2, 64))
+    ]  # fmt: skip
+    release = types.make(
+        "policy_manifest", TIME, policy_version=9, format_version=1, training="cd", seed=7,
+        iteration=150, gap=0.005, exploitability=0.001, policies=entries,
+    )  # fmt: skip
+    found = only("policy_releases", release)
+    assert [(r["role"], r["player_id"], r["signed"]) for r in found] == [
+        ("rsu", 1, 0),
+        ("av", 1, 1),
+    ]
+    assert {(r["policy_version"], r["iteration"], r["gap"], r["seed"]) for r in found} == {
+        (9, 150, 0.005, 7)
+    }
+
+
+def test_a_status_of_the_training_is_a_row(types: Any):
+    none = np.zeros(0)
+    status = types.make(
+        "training_status", TIME, state=1, message="", algorithm="ma_iei_ppo", folder="/x", seed=7,
+        iteration=3, iterations=150, steps=900, steps_per_second=4000.0, seconds_left=60.0,
+        gap=0.1, exploitability=0.2, rewards=none, utilities=none, equilibrium_utilities=none,
+        sparsity=none, policy_version=0,
+    )  # fmt: skip
+    (row,) = only("training_status", status)
+    assert (row["state"], row["iteration"], row["iterations"]) == ("training", 3, 150)
+    assert row["gap"] == 0.1
 
 
 def test_diagnostics_have_a_row_per_value(types: Any):

@@ -20,6 +20,7 @@ from veaat_migration.bringup.plan import (
 )
 from veaat_migration.game.instance import GameInstance
 from veaat_migration.nodes.follower_parameters import FOLLOWER
+from veaat_migration.nodes.inference_parameters import AV_INFERENCE, RSU_INFERENCE
 from veaat_migration.nodes.leader_parameters import LEADER
 from veaat_migration.scenario import instance_from_mapping
 
@@ -82,6 +83,28 @@ def test_a_player_knows_nothing_that_is_private_to_another():
     assert {n for n in before if before[n] != changed[n]} == {
         "av_1", "av_2", "av_3", "round_monitor"
     }  # fmt: skip
+
+
+def test_learned_players_are_inference_nodes_with_the_bundle():
+    options = Options(
+        leader_policy="learned", policies={"av_2": "learned"}, bundle="/somewhere/policies"
+    )
+    nodes = by_name(options)
+    assert {name: node.executable for name, node in nodes.items()} == {
+        "round_monitor": "round_monitor",
+        "rsu_1": "rsu_inference",
+        "rsu_2": "rsu_inference",
+        "av_1": "av_follower",
+        "av_2": "av_inference",
+        "av_3": "av_follower",
+    }
+    specs = {"rsu_1": RSU_INFERENCE, "av_2": AV_INFERENCE}
+    for name, known in specs.items():
+        parameters = nodes[name].parameters
+        assert parameters["policy_path"] == "/somewhere/policies"
+        assert set(parameters) <= {spec.name for spec in known}
+        missing = [s.name for s in known if s.default is None and s.name not in parameters]
+        assert not missing
 
 
 def test_policies_may_differ_by_player():
@@ -167,6 +190,7 @@ def test_a_plan_is_plain_data():
     [
         (Options(leader_policy="clever"), "policy of rsu_1: must be one of best_response"),
         (Options(policies={"av_4": "greedy"}), "no player 'av_4'; there are rsu_1 to rsu_2"),
+        (Options(leader_policy="learned"), "policy learned: needs the folder of a bundle"),
         (Options(rounds=-1), "rounds: must be >= 0, got -1"),
         (Options(seed=-1), "seed: must be >= 0, got -1"),
         (Options(namespace="veaat"), "namespace: must be names of letters, digits and _ such"),

@@ -159,6 +159,21 @@ def test_images_copy_what_exists_and_is_let_in(file: Path):
         assert {name.rstrip("/") for name in folder.split()} <= copied
 
 
+@pytest.mark.parametrize("jetpack", ["6", "7"])
+def test_the_compose_file_fits_the_images(jetpack: str):
+    file = DEPLOY / "container" / "compose.yaml"
+    text = file.read_text().replace("${JETPACK:-6}", jetpack)
+    service = yaml.safe_load(text)["services"]["av_1"]
+
+    assert (file.parent / service["build"]["context"]).resolve() == ROOT
+    image = (ROOT / service["build"]["dockerfile"]).read_text()
+    script, name, parameters = service["command"]
+    assert f'CMD ["{script}", "{name}", "{parameters}"]' in image
+    assert parameters == service["volumes"][0].split(":")[1]
+    # Fast DDS shares memory between all nodes of an address, or loses their messages.
+    assert {service[key] for key in ("network_mode", "ipc", "pid")} == {"host"}
+
+
 def test_the_unit_and_the_script_agree():
     unit = UNIT.read_text()
 

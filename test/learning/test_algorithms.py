@@ -15,12 +15,13 @@ from veaat_migration.game.utilities import follower_utilities, leader_utilities
 from veaat_migration.learning.algorithms import ALGORITHMS, create
 from veaat_migration.learning.algorithms.greedy import Greedy
 from veaat_migration.learning.algorithms.interface import Algorithm, play
-from veaat_migration.learning.algorithms.maa3c import AsynchronousLearner
+from veaat_migration.learning.algorithms.maa3c import AsynchronousLearner, Copies
 from veaat_migration.learning.algorithms.unlearned import random_actions, round_rewards
 from veaat_migration.learning.config import TrainingConfig, parse_config
 from veaat_migration.learning.environment import Environment
 from veaat_migration.learning.game import BatchedGame
 from veaat_migration.learning.learner import Learner
+from veaat_migration.learning.stacked import StackedMLP
 from veaat_migration.learning.trainer import Trainer, TrainerStatus
 
 LEARNED = ["tiny_ma_iei_ppo", "mappo", "maa2c", "maa3c"]
@@ -254,6 +255,17 @@ def test_each_worker_plays_and_differentiates_with_its_own_copy(make: Make) -> N
         gradient = copies.values.grad.unflatten(0, (5, w))[:, worker]
         expected = plain.values.grad[:, : gradient.shape[1]]
         torch.testing.assert_close(gradient, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_copies_value_many_samples_as_few() -> None:
+    copies = Copies(StackedMLP(2, (5, 7, 6, 1)), 3)
+    with torch.no_grad():
+        copies.values.normal_()
+    x = torch.randn(5, 3 * 400)
+    found = copies.outputs(x)
+    for first in range(0, 1200, 300):
+        part = copies(x[:, first : first + 300]).detach()
+        torch.testing.assert_close(found[..., first : first + 300], part)
 
 
 def test_copies_survive_a_checkpoint(make: Make) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, kl_divergence
 
 from veaat_migration.learning.incentive import (
+    LEAST_DEVIATION,
     Gaussian,
     Incentive,
     divergence,
@@ -109,11 +110,47 @@ def trained() -> Incentive:
     for _ in range(10):
         states, following = torch.randn(2, STATE_SIZE, 50)
         noise = torch.randn(6, 4, 50)
-        optimizer.zero_grad()
-        incentive.loss(states, torch.rand(8, 50), following, noise).backward()
-        incentive.blind_gradient()
+        incentive.take_gradient(incentive.evaluators(), states, torch.rand(8, 50), following, noise)
         optimizer.step()
     return incentive
+
+
+@pytest.mark.parametrize("difference", [False, True])
+def test_loss_and_gradient_are_those_of_equation_31(difference: bool) -> None:
+    """Against torch's distributions and its automatic differentiation."""
+    incentive = trained()
+    incentive.difference = difference
+    states, actions, following = (
+        torch.randn(STATE_SIZE, 9),
+        torch.rand(8, 9),
+        torch.randn(STATE_SIZE, 9),
+    )
+    noise = torch.randn(6, 4, 9)
+    found = incentive.take_gradient(incentive.evaluators(), states, actions, following, noise)
+    networks = (incentive.prior, incentive.recognition, incentive.decoder)
+    gradients = [
+        network.values.grad.clone() for network in networks if network.values.grad is not None
+    ]
+    incentive.zero_grad()
+
+    def normal(output: torch.Tensor) -> Normal:
+        mean, raw = output.split(4, 1)
+        return Normal(mean, torch.nn.functional.softplus(raw) + LEAST_DEVIATION)
+
+    prior = normal(incentive.prior(torch.cat([states, actions])))
+    recognised = normal(incentive.recognition(torch.cat([states, actions, following])))
+    z = recognised.mean + recognised.stddev * noise
+    target = following - states if difference else following
+    terms = kl_divergence(recognised, prior).sum(1)
+    for encoder in range(6):
+        error = incentive.decoder(z[encoder][None])[0] - target
+        terms[encoder] = terms[encoder] + 0.5 * error.square().sum(0)
+    loss = terms[0].mean() + terms[1:].mean()
+    loss.backward()
+    torch.testing.assert_close(found, loss.detach())
+    assert len(gradients) == 3
+    for network, gradient in zip(networks, gradients, strict=True):
+        torch.testing.assert_close(gradient, network.values.grad, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [module, trained])
@@ -151,12 +188,9 @@ def test_training_lowers_the_loss_and_action_that_matters_surprises() -> None:
 
     losses = []
     for _ in range(250):
-        optimizer.zero_grad()
-        loss = incentive.loss(*data(128), torch.randn(6, 4, 128))
-        loss.backward()
-        incentive.blind_gradient()
+        loss = incentive.take_gradient(incentive.evaluators(), *data(128), torch.randn(6, 4, 128))
         optimizer.step()
-        losses.append(float(loss.detach()))
+        losses.append(float(loss))
     assert sum(losses[-20:]) < 0.8 * sum(losses[:20])
     states, actions, _ = data(500)
     surprise = incentive.surprise(states, actions).mean(1)

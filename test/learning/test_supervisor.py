@@ -86,6 +86,7 @@ def test_it_pauses_and_goes_on():
 
 def test_it_stops_and_kills_what_does_not():
     supervisor = started()
+    supervisor.on_report(training(2))
     assert supervisor.stop(now=5.0) == (Tell(STOP),)
     assert supervisor.activity is Activity.STOPPING
     assert supervisor.stop(now=6.0) == ()
@@ -99,6 +100,14 @@ def test_it_stops_and_kills_what_does_not():
 
     assert supervisor.activity is Activity.STOPPED
     assert supervisor.report.iteration == 3
+
+
+def test_what_has_not_begun_is_not_waited_for():
+    supervisor = started()
+    assert supervisor.stop(now=5.0) == (Kill(),)
+    supervisor.on_death("was killed by SIGKILL", 5.1)
+    assert supervisor.activity is Activity.STOPPED
+    assert supervisor.next_wakeup is None
 
 
 def test_a_run_may_be_finished_before_it_hears_that_it_should_stop():

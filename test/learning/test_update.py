@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from veaat_migration.game.instance import GameInstance
@@ -19,7 +19,7 @@ from veaat_migration.learning.update import (
     UpdateSettings,
     limit_gradients,
     normalised,
-    surrogate,
+    surrogate_slope,
     update,
 )
 
@@ -43,12 +43,66 @@ def test_gae_is_the_discounted_sum_of_errors(
         torch.testing.assert_close(found[:, t], expected, rtol=1e-4, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 5.0), st.floats(-3.0, 3.0))
-def test_the_surrogate_is_the_smaller_of_both(ratio: float, advantage: float) -> None:
-    clipped = min(max(ratio, 0.8), 1.2)
-    expected = min(ratio * advantage, clipped * advantage)
-    found = surrogate(torch.tensor(ratio), torch.tensor(advantage), 0.2)
-    assert float(found) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+def test_the_slope_is_that_of_the_smaller_of_both(ratio: float, advantage: float) -> None:
+    assume(min(abs(ratio - 0.8), abs(ratio - 1.2)) > 1e-5)  # the kinks
+    log_ratio = torch.tensor(math.log(ratio), requires_grad=True)
+    plain = log_ratio.exp() * advantage
+    torch.minimum(plain, log_ratio.exp().clamp(0.8, 1.2) * advantage).backward()
+    found = surrogate_slope(log_ratio.detach().exp(), torch.tensor(advantage), 0.2)
+    assert log_ratio.grad is not None
+    assert float(found) == pytest.approx(float(log_ratio.grad), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("learns_std", [False, True])
+@pytest.mark.parametrize("clip", [None, 0.2])
+@pytest.mark.parametrize("agents", [slice(None), slice(2, None)])
+def test_gradients_are_those_of_the_losses(
+    base: GameInstance, small: TrainingConfig, agents: slice, clip: float | None, learns_std: bool
+) -> None:
+    """Against autograd; steps of gradient descent show the gradient."""
+    learner = Learner(base, small, seed=1)
+    actors, critics = learner.actors, learner.critics
+    actors.learns_std = learns_std
+    batch = batch_of(learner)
+    with torch.no_grad():  # so that ratios differ from 1
+        for network in (actors, critics):
+            network.values.add_(0.05 * torch.randn_like(network.values))
+            network.blind()
+    own = batch.only(agents)
+    log_probability = actors.log_probability(own.latents, actors(batch.inputs, agents), agents)
+    objective = log_probability * own.advantages
+    if clip is not None:
+        ratio = (log_probability - own.log_probabilities).exp()
+        assert float((ratio.detach() - 1.0).abs().max()) > clip
+        clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
+        objective = torch.minimum(ratio * own.advantages, clipped * own.advantages)
+    error = critics(batch.inputs, agents)[:, 0] - own.returns
+    entropy = (actors.log_std * actors.used)[agents].sum()
+    losses = (
+        -objective.mean(-1).sum() - 0.1 * entropy,
+        0.7 * (error.square() * own.weights).mean(-1).sum(),
+    )
+    expected = []
+    for network, loss in zip((actors, critics), losses, strict=True):
+        (gradient,) = torch.autograd.grad(loss, network.values)
+        if network is actors and not learns_std:
+            actors.layers(gradient).further.zero_()
+        expected.append(network.values.detach() - gradient)
+    update(
+        batch,
+        actors,
+        critics,
+        (torch.optim.SGD([actors.values], lr=1.0), torch.optim.SGD([critics.values], lr=1.0)),
+        UpdateSettings(epochs=1, minibatches=1, clip=clip, value_weight=0.7, max_gradient=1e9),
+        agents=agents,
+        entropy_weight=0.1,
+        penalty=None,
+        generator=learner.generator,
+    )
+    for network, values in zip((actors, critics), expected, strict=True):
+        torch.testing.assert_close(network.values.detach(), values, rtol=1e-4, atol=1e-5)
 
 
 def test_advantages_are_normalised_over_what_counts() -> None:

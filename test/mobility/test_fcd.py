@@ -148,3 +148,67 @@ def test_memory_does_not_grow_with_the_length_of_the_trace(tmp_path: Path) -> No
         return high
 
     assert peak(600) < 1.5 * peak(100)
+
+
+def vehicles_line(*names: str) -> str:
+    vehicles = "".join(f'<vehicle id="{name}" x="0" y="0"/>' for name in names)
+    return f'<timestep time="1">{vehicles}</timestep>'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f"<fcd-export>{vehicles_line('a', 'b', 'a')}</fcd-export>", "vehicle 'a' appears twice"),
+        (
+            f'<!DOCTYPE x [<!ENTITY a "b">]><fcd-export>{vehicles_line("a")}</fcd-export>',
+            "declares XML entities",
+        ),
+    ],
+)
+def test_what_no_simulator_writes_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "trace.xml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(TraceError, match=message):
+        list(read_fcd(path))
+
+
+def test_a_flood_of_vehicles_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veaat_migration.mobility.fcd_parser.MAX_VEHICLES", 2)
+    path = tmp_path / "trace.xml"
+    path.write_text(f"<fcd-export>{vehicles_line('a', 'b', 'c')}</fcd-export>", encoding="utf-8")
+    with pytest.raises(TraceError, match="timestep 1 s: more than 2 vehicles"):
+        list(read_fcd(path))
+
+
+@pytest.mark.parametrize("start", ["<fcd-export><!-- ", '<fcd-export><timestep time="', " "])
+def test_endless_content_without_elements_does_not_fill_the_memory(
+    tmp_path: Path, start: str
+) -> None:
+    path = tmp_path / "trace.xml.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(start.encode())
+        for _ in range(20):
+            stream.write(b" " * (1 << 20))
+    with pytest.raises(TraceError, match="no element within 16 MiB"):
+        list(read_fcd(path))
+
+
+def test_timesteps_before_a_damage_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "trace.xml"
+    good = '<timestep time="0"/>'
+    path.write_text(f"<fcd-export>{good}{vehicles_line('a', 'a')}", encoding="utf-8")
+    snapshots = read_fcd(path)
+    assert next(snapshots).time == 0.0
+    with pytest.raises(TraceError, match="appears twice"):
+        next(snapshots)
+
+
+def test_elements_of_other_kinds_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "trace.xml"
+    inner = '<vehicle id="a" x="0" y="0"><vehicle id="b" x="0" y="0"/></vehicle><person id="a"/>'
+    path.write_text(
+        f'<fcd-export><vehicle id="c"/><timestep time="0">{inner}</timestep></fcd-export>',
+        encoding="utf-8",
+    )
+    (snapshot,) = read_fcd(path)
+    assert [vehicle.id for vehicle in snapshot.vehicles] == ["a"]

@@ -113,6 +113,7 @@ def test_providers_have_short_names(provider: Any):
     assert OnnxActor(make_artifact(), providers=[provider]).providers == ("CPUExecutionProvider",)
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_provider_that_does_not_start_is_not_replaced_in_silence(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,17 +11,18 @@ from typing import Any
 class Releaser:
     """Publishes ``policy_manifest`` and serves ``get_policy`` on a listener's node."""
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: Any, *, serve: bool = True) -> None:
         from veaat_migration import msg, srv
         from veaat_migration.nodes import qos
 
         self.asked = 0
-        self.silent = False
-        """True: the service refuses."""
+        self.hangs = 0
+        """So many of the next requests are answered after a second."""
         self._msg = msg
         self._files: dict[str, tuple[int, bytes]] = {}
         self._publisher = node.create_publisher(msg.PolicyManifest, "policy_manifest", qos.LATCHED)
-        node.create_service(srv.GetPolicy, "get_policy", self._serve)
+        if serve:
+            node.create_service(srv.GetPolicy, "get_policy", self._serve)
 
     def release(
         self, artifacts: Iterable[Any], *, version: int | None = None, **announced: Any
@@ -48,7 +50,10 @@ class Releaser:
 
     def _serve(self, request: Any, response: Any) -> Any:
         self.asked += 1
-        found = None if self.silent else self._files.get(request.sha256)
+        if self.hangs:
+            self.hangs -= 1
+            time.sleep(1.0)
+        found = self._files.get(request.sha256)
         response.success = found is not None
         if found is None:
             response.message = "not kept"

@@ -42,6 +42,14 @@ def test_an_inference_node_loads_nothing_that_a_vehicle_lacks(module: str, tmp_p
     assert done.stdout.strip() == "[]"
 
 
+def test_a_node_can_still_choose_the_threads_of_numpy_when_it_starts(tmp_path: Path):
+    program = "import sys, veaat_migration.nodes.start; print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """Policies with random weights for all players of the base case."""
@@ -132,15 +140,16 @@ def test_a_bundle_for_another_game_is_refused_in_words(simulate: Callable[..., A
     assert "these policies were made for 2 RSUs and 3 AVs, but the game has" in simulation.output
 
 
+@pytest.mark.parametrize("executor", ["events", "single_threaded"])
 def test_a_release_is_played_from_the_next_round_on(
     rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
-    wait_until: Callable[..., None],
+    wait_until: Callable[..., None], executor: str,
 ):  # fmt: skip
     releaser = Releaser(listener.node)
     for rsu_id in (1, 2):
         rsu(rsu_id, round_period=0.01, min_avs=3)
     for av_id in (1, 2, 3):
-        learned(av_id, **TWO)
+        learned(av_id, executor=executor, **TWO)
     wait_until(lambda: len(answered(heard, 1)) > 20, "the game runs without a policy")
     assert version_of(heard, 1) == 0
 
@@ -210,6 +219,44 @@ def test_a_cut_policy_is_asked_for_again(
     assert releaser.asked >= 2
 
 
+def test_a_policy_comes_from_a_file_where_nobody_serves_it(
+    rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
+    wait_until: Callable[..., None], tmp_path: Path,
+):  # fmt: skip
+    from veaat_migration.policy.policy_files import write_policy
+
+    diagnostics, releaser = Diagnostics(listener), Releaser(listener.node, serve=False)
+    rsu(1, round_period=0.02)
+    learned(1)
+    first, second = (make_artifact("follower", 1, policy_version=v) for v in (4, 5))
+    releaser.release([first])
+    wait_until(
+        lambda: "nobody offers the service" in diagnostics.value("av_1: policy", "release"),
+        "it says what is missing",
+    )
+    path = tmp_path / "with blank.safetensors"
+    write_policy(second, path)
+    releaser.release([second], location=path.as_uri())
+    wait_until(lambda: version_of(heard, 1) == 5, "the file is played")
+
+
+def test_a_service_that_hangs_is_asked_again(
+    rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
+    wait_until: Callable[..., None],
+):  # fmt: skip
+    diagnostics, releaser = Diagnostics(listener), Releaser(listener.node)
+    rsu(1, round_period=0.02)
+    learned(1, policy_timeout=0.2)
+    wait_until(lambda: len(answered(heard, 1)) > 5, "the game runs")
+    releaser.hangs = 1
+    releaser.release([make_artifact("follower", 1, policy_version=4)])
+    wait_until(lambda: version_of(heard, 1) == 4, "the release is played")
+    assert releaser.asked >= 2
+    assert diagnostics.ever("av_1: game", "playing")
+    rounds = answered(heard, 1)
+    assert rounds == list(range(rounds[0], rounds[-1] + 1))
+
+
 def test_a_policy_that_was_kept_is_played_after_a_restart(
     rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
     wait_until: Callable[..., None], tmp_path: Path,
@@ -245,3 +292,135 @@ def test_a_key_that_cannot_be_read_ends_the_node(learned: Callable[..., Any], tm
     assert node.end() == 2
     assert "none.pub" in node.output
     assert "Traceback" not in node.output
+
+
+def test_with_a_key_only_signed_policies_are_played(
+    rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
+    wait_until: Callable[..., None], tmp_path: Path,
+):  # fmt: skip
+    from veaat_migration.policy.policy_files import write_policy
+    from veaat_migration.policy.signature import load_private_key, make_keys, sign
+
+    private, public = make_keys(tmp_path / "keys")
+    diagnostics, releaser = Diagnostics(listener), Releaser(listener.node)
+    path = tmp_path / "unsigned.safetensors"
+    write_policy(make_artifact("follower", 1, policy_version=3), path)
+    rsu(1, round_period=0.02)
+    learned(1, policy_path=str(path), policy_public_key=str(public))
+    wait_until(
+        lambda: diagnostics.ever("av_1: policy", "the policy is not signed"), "it is refused"
+    )
+    assert version_of(heard, 1) == 0
+    forged = make_artifact("follower", 1, policy_version=4)
+    releaser.release([forged], signature=bytes(64))
+    wait_until(
+        lambda: diagnostics.value("av_1: policy", "refused signature") == "1", "so is a forged one"
+    )
+    policy = make_artifact("follower", 1, policy_version=5)
+    signature = sign(load_private_key(private), policy.to_bytes())
+    releaser.release([policy], signature=signature)
+    wait_until(lambda: version_of(heard, 1) == 5, "the signed policy is played")
+
+
+def test_a_policy_on_onnxruntime_is_changed_while_it_plays(
+    rsu: Callable[..., Any], learned: Callable[..., Any], listener: Any, heard: Any,
+    wait_until: Callable[..., None],
+):  # fmt: skip
+    for module in ("onnx", "onnxruntime"):
+        pytest.importorskip(module, reason="needs the packages of LEARNING=1")
+    releaser = Releaser(listener.node)
+    for rsu_id in (1, 2):
+        rsu(rsu_id, round_period=0.02, min_avs=3)
+    for av_id in (2, 3):
+        learned(av_id, **TWO)
+    learned(1, policy_runtime="onnxruntime", **TWO)
+    for version in (4, 5):
+        releaser.release([make_artifact("follower", 1, policy_version=version, seed=version)])
+        wait_until(lambda v=version: version_of(heard, 1) == v, "the release is played")
+    wait_until(lambda: status_of(heard, 1).policy_decisions > 20, "it decides")
+    rounds = answered(heard, 1)
+    assert rounds == list(range(rounds[0], rounds[-1] + 1))
+
+
+def test_inference_nodes_share_a_process(simulate: Callable[..., Any], bundle: Path):
+    simulation = simulate(
+        "--rounds", "30", "--composed", "--policy", "learned", "--policies", str(bundle),
+        "--player", "av_2=best_response",
+    )  # fmt: skip
+    assert simulation.end() == 0, simulation.output
+    report = json.loads((simulation.folder / "report.json").read_text())
+    assert report["complete_rounds"] == 30
+    use = {player: policy["policy"] for player, policy in report["policies"].items()}
+    assert use == {
+        "rsu 1": "learned",
+        "rsu 2": "learned",
+        "av 1": "learned",
+        "av 2": "best_response",
+        "av 3": "learned",
+    }
+
+
+def test_an_inference_node_needs_little_more_memory_than_an_empty_one(
+    environment: dict[str, str], rsu: Callable[..., Any], learned: Callable[..., Any],
+    heard: Any, bundle: Path, wait_until: Callable[..., None], tmp_path: Path,
+):  # fmt: skip
+    program = (
+        "import rclpy, time\n"
+        "rclpy.init(); node = rclpy.create_node('empty')\n"
+        "print('ready', flush=True)\n"
+        "rclpy.spin(node)"
+    )
+    empty = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    try:
+        assert empty.stdout is not None
+        assert empty.stdout.readline() == b"ready\n"
+        rsu(1, round_period=0.01)
+        node = learned(1, policy_path=str(bundle))
+        wait_until(lambda: len(answered(heard, 1)) > 100, "the game runs")
+        assert resident(node.process.pid) <= 1.3 * resident(empty.pid)
+    finally:
+        empty.kill()
+        empty.wait()
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a process [KiB]."""
+    (line,) = [
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line
+    ]
+    return int(line.split()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("swaps", ["0", "10"])
+def test_short_soak_with_and_without_changes_of_policy(
+    environment: dict[str, str], bundle: Path, tmp_path: Path, swaps: str
+):
+    """No missed round, none answered by two versions, no growth; benchmarks/soak.py for longer."""
+    soak = Path(__file__).parents[2] / "benchmarks" / "soak.py"
+    done = subprocess.run(
+        [
+            sys.executable, str(soak), "--minutes", "0.2", "--swaps", swaps, "--policies",
+            str(bundle), "--drift", "10",
+        ],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAILED" not in done.stdout
+
+
+@pytest.mark.slow
+def test_the_comparison_with_plain_nodes_runs(
+    environment: dict[str, str], bundle: Path, tmp_path: Path
+):
+    """The figures of a short run on a busy machine say nothing; that there are some does."""
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "inference_node.py"
+    done = subprocess.run(
+        [sys.executable, str(benchmark), "--rounds", "50", "--policies", str(bundle)],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    for name in ("answer 50 %", "actor 50 %", "memory, inference / empty", "start to first"):
+        assert name in done.stdout, done.stdout + done.stderr
+    assert "memory, inference / empty                      1." in done.stdout

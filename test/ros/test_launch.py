@@ -96,6 +96,62 @@ def test_rosbag2_records_all_topics_of_the_game():
     assert Path(profiles).is_file()
 
 
+def test_the_trainer_gets_what_was_given():
+    from launch_ros.actions import Node
+    from launch_ros.utilities import evaluate_parameters
+
+    (node,), context = launched(
+        "train.launch.py", config="mappo", seed="3", folder="007", train_on_activate="false",
+        release_gap="inf", namespace="/town",
+    )  # fmt: skip
+    assert isinstance(node, Node)
+    node._perform_substitutions(context)
+    assert node.node_name == "/town/trainer"
+    (given,) = evaluate_parameters(context, node._Node__parameters)
+    assert given == {
+        "config": "mappo",
+        "seed": 3,
+        "folder": "007",
+        "train_on_activate": False,
+        "release_gap": float("inf"),
+    }
+    with pytest.raises(RuntimeError, match="seed: must be a whole number, got 'x'"):
+        launched("train.launch.py", seed="x")
+
+
+def test_learned_players_are_launched_with_their_bundle(tmp_path: Path, monkeypatch):
+    from artifacts import make_bundle
+    from launch_ros.actions import Node
+
+    from veaat_migration.policy.policy_files import write_bundle
+
+    monkeypatch.chdir(tmp_path)
+    write_bundle(make_bundle(), tmp_path / "bundle")
+    actions, _ = launched(
+        "sim.launch.py", policy="learned", policies=str(tmp_path / "bundle"), record="false",
+        follower_policy="greedy",
+    )  # fmt: skip
+    nodes = [action for action in actions if isinstance(action, Node)]
+    assert [node.node_executable for node in nodes] == [
+        "round_monitor", *["rsu_inference"] * 2, *["av_follower"] * 3
+    ]  # fmt: skip
+
+
+def test_the_vehicle_is_one_node_whose_topics_are_remapped():
+    from launch_ros.actions import Node
+
+    (node,), context = launched(
+        "vehicle.launch.py", name="av_7", namespace="/town", odom="/odometry/filtered",
+        policy_path="/data/policies",
+    )  # fmt: skip
+    assert isinstance(node, Node)
+    assert node.node_executable == "av_inference"
+    node._perform_substitutions(context)
+    assert node.node_name == "/town/av_7"
+    assert ("odom", "/odometry/filtered") in node.expanded_remapping_rules
+    assert ("twin_task", "twin_task") in node.expanded_remapping_rules
+
+
 class Launch:
     """``ros2 launch veaat_migration sim.launch.py``."""
 

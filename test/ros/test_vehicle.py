@@ -98,11 +98,13 @@ def vehicle(listener: Any, start_node: Callable[..., Any], heard: Any) -> Iterat
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE, SHUTDOWN = 1, 2, 3, 4, 7
 
 
+@pytest.mark.parametrize("executor", ["events", "single_threaded"])
 def test_a_lifecycle_manager_leads_the_node_through_its_states(
-    vehicle: Vehicle, rsu: Callable[..., Any], heard: Any, wait_until: Callable[..., None]
-):
+    vehicle: Vehicle, rsu: Callable[..., Any], heard: Any, wait_until: Callable[..., None],
+    executor: str,
+):  # fmt: skip
     rsu(1, round_period=0.01)
-    node = vehicle.start(autostart=False, finish_when_closed=False)
+    node = vehicle.start(autostart=False, finish_when_closed=False, executor=executor)
     assert vehicle.state() == "unconfigured"
     assert not vehicle.change(ACTIVATE), "not before it is configured"
     assert vehicle.change(CONFIGURE)

@@ -47,6 +47,14 @@ def find_policies(name: str) -> Path:
     )
 
 
+def shipped_or_path(name: str) -> Path:
+    """As :func:`find_policies`, or the path itself where nothing is found: for those who look."""
+    try:
+        return find_policies(name)
+    except NoPoliciesError:
+        return Path(name).expanduser()
+
+
 def with_bundle(options: Options, name: str, instance: GameInstance) -> Options:
     """``options`` with the bundle of this path or name, where a player needs one.
 

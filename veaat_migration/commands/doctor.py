@@ -34,8 +34,9 @@ _NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(?:/[A-Za-z_]\w*)*|/", re.ASCII)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--policy", type=Path, action="append", default=[], metavar="PATH",
-        help="policy file, or folder of a bundle, to check (may be given several times)",
+        "--policy", action="append", default=[], metavar="PATH",
+        help="policy file, folder of a bundle, or name of a shipped one (base), to check (may be "
+        "given several times)",
     )  # fmt: skip
     parser.add_argument(
         "--public-key", type=Path, metavar="FILE", help="key that the policies must be signed for"
@@ -65,13 +66,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 1 if a check failed."""
+    from veaat_migration.bringup.policies import shipped_or_path
     from veaat_migration.doctor.examination import examine
     from veaat_migration.doctor.finding import exit_status, table, to_mapping
 
     if args.listen and not args.json:
         print(f"Listening to {args.namespace} for {args.listen:g} s ...", file=sys.stderr)
     findings = examine(
-        policies=args.policy,
+        policies=[shipped_or_path(name) for name in args.policy],
         public_key=args.public_key,
         providers=args.providers,
         namespace=args.namespace,

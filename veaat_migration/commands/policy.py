@@ -1,8 +1,8 @@
 """Check and describe learned policies; sign them; export them to ONNX.
 
-Reads a policy file or the folder of a bundle, checks everything that can be checked (digest, keys,
-shapes, numbers) and prints whose policy it is, what it observes, how it answers and where it comes
-from. A policy that cannot be used is an error that says why.
+Reads a policy file, the folder of a bundle, or the shipped bundle of that name, checks everything
+that can be checked (digest, keys, shapes, numbers) and prints whose policy it is, what it observes,
+how it answers and where it comes from. A policy that cannot be used is an error that says why.
 
 Signing: 'keygen' makes a pair of keys. The private one stays where policies are made ('sign', or
 the parameter signing_key of the trainer); with the public one a vehicle refuses every policy that
@@ -39,7 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
         "words", nargs="+", metavar="PATH",
-        help="policy file, or folder of a bundle; or 'keygen DIR', or 'sign PATH'",
+        help="policy file, folder of a bundle, or name of a shipped one (base); or 'keygen DIR', "
+        "or 'sign PATH'",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print descriptions as JSON")
     parser.add_argument(
@@ -53,9 +54,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the words say."""
+    from veaat_migration.bringup.policies import find_policies
+
     *action, path = args.words
     if not action:
-        return _describe(args, Path(path))
+        return _describe(args, find_policies(path))
     if action == ["keygen"]:
         return _keygen(Path(path))
     if action == ["sign"]:

@@ -29,8 +29,8 @@ from veaat_migration.doctor.network_facts import (
     StatusSeen,
 )
 
-SETTLE = 0.5
-"""Share of the listening time after which players are asked; they must be found first."""
+LOOK_PERIOD = 0.25
+"""Time between two looks for players that were not asked yet [s]."""
 _DEPTH = 1000
 
 
@@ -73,21 +73,15 @@ class _Listener:
         self._statuses: list[StatusSeen] = []
         self._offers: list[OfferSeen] = []
         self._asked: dict[str, Any] = {}
-        self._clients: list[Any] = []
+        self._clients: dict[str, Any] = {}
+        self._next_look = 0.0
 
     def listen(self, seconds: float, odometry: str) -> NetworkFacts:
         self._subscribe()
-        start = time.monotonic()
-        self._spin(start + SETTLE * seconds)
-        self._ask_for_time(
-            {
-                end.node
-                for name in ("price_offers", "bandwidth_bids")
-                for end in self._endpoints(self._topic(name))
-                if end.publishes
-            }
-        )
-        self._spin(start + seconds)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=min(left, 0.1))
+            self._ask_for_time()
         return NetworkFacts(
             namespace=self._namespace,
             seconds=seconds,
@@ -101,10 +95,6 @@ class _Listener:
             odometry_topic=odometry,
             odometry=self._endpoints(odometry) if odometry else (),
         )
-
-    def _spin(self, until: float) -> None:
-        while (left := until - time.monotonic()) > 0.0:
-            self._executor.spin_once(timeout_sec=min(left, 0.1))
 
     def _subscribe(self) -> None:
         """As modestly as possible, to hear everybody."""
@@ -178,14 +168,20 @@ class _Listener:
             and topic != self._topic("price_offers")
         )
 
-    def _ask_for_time(self, nodes: set[str]) -> None:
-        """Ask players whether they use simulated time; the answers come while listening."""
+    def _ask_for_time(self) -> None:
+        """Ask players that were found whether they use simulated time, each once."""
         from rcl_interfaces.srv import GetParameters
 
-        for name in sorted(nodes)[:50]:
-            client = self._node.create_client(GetParameters, f"{name}/get_parameters")
-            self._clients.append(client)
-            if client.wait_for_service(timeout_sec=0.05):
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_PERIOD
+        for topic in ("price_offers", "bandwidth_bids"):
+            for end in self._endpoints(self._topic(topic)):
+                if end.publishes and end.node not in self._clients:
+                    name = f"{end.node}/get_parameters"
+                    self._clients[end.node] = self._node.create_client(GetParameters, name)
+        for name, client in self._clients.items():
+            if name not in self._asked and client.service_is_ready():
                 self._asked[name] = client.call_async(GetParameters.Request(names=["use_sim_time"]))
 
     def _answers(self) -> dict[str, bool]:

@@ -80,7 +80,3 @@ class Actors(StackedMLP):
     def log_probability(self, latent: Tensor, mean: Tensor, agents: slice = slice(None)) -> Tensor:
         """Ln pi(u|o) but for constants, [A, N]; ``latent`` u and ``mean`` [A, R, N]."""
         return self.log_density((latent - mean) * self.precision(agents), agents)
-
-    def entropy(self) -> Tensor:
-        """H of the Gaussians before squashing, in nats and but for a constant, [A]."""
-        return (self.log_std * self.used).sum((1, 2))

@@ -9,6 +9,7 @@ computed for a whole rollout at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,21 @@ def bandwidth_scale(instance: GameInstance) -> Scale:
     least = np.where(instance.offset > 0.0, 0.0, USABLE_MARGIN - instance.offset)
     low = np.repeat(least, instance.n_rsus)
     return Scale("linear", low, np.full(low.shape, instance.bandwidth_max))
+
+
+class _Round(NamedTuple):
+    """Where round t of a rollout stands in memory; G games are columns."""
+
+    record: Tensor
+    """What may be observed, [record, G]."""
+    history: Tensor
+    """Its first entries, [L (R + V R), G]."""
+    prices: Tensor
+    """Its last entries, [R, G]."""
+    past: Tensor
+    """What was played in the L rounds before, like the history."""
+    played: Tensor
+    """What is played now, [R + V R, G]; of the round after a rollout, nothing."""
 
 
 class Environment:
@@ -83,7 +99,16 @@ class Environment:
         self.records = torch.zeros((layout.record_size, rounds + 1, games), **options)
         self._first_rate = history * size
         self.rates[:] = (torch.cat(rates).to(**options) / RATE_UNIT)[:, None, None]
+        self._rounds = [self._views(t) for t in range(rounds + 1)]
         self.reset()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies would not see what views of the original's memory see.
+        return {name: value for name, value in self.__dict__.items() if name != "_rounds"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._rounds = [self._views(t) for t in range(self.rounds + 1)]
 
     @classmethod
     def create(
@@ -140,6 +165,17 @@ class Environment:
     def _first_price(self) -> int:
         return self.layout.record_size - self.layout.n_rsus
 
+    def _views(self, t: int) -> _Round:
+        history, record = self.layout.history, self.records[:, t]
+        past = self.past[t : t + history].view(-1, self.games)
+        return _Round(
+            record=record,
+            history=record[: len(past)],
+            prices=record[self._first_price :],
+            past=past,
+            played=self.past[history + t : history + t + 1].view(-1, self.games),
+        )
+
     def reset(self) -> None:
         """A new episode: the rounds before it are drawn at random (Section V-A)."""
         shares = torch.rand(
@@ -177,23 +213,23 @@ class Environment:
 
         t = T is the round after the rollout; also right after :meth:`reset`, before :meth:`begin`.
         """
-        record = self.records[:, t]
-        past = self.past[t : t + self.layout.history]
-        record[: past.shape[0] * past.shape[1]] = past.view(-1, self.games)
-        record[self._first_price :] = 0.0
-        return record
+        now = self._rounds[t]
+        now.history.copy_(now.past)
+        now.prices.zero_()
+        return now.record
 
     def post_prices(self, t: int, shares: Tensor) -> Tensor:
         """Stage I: all prices as shares of their intervals, [R, G]; what followers see."""
-        record = self.records[:, t]
-        record[self._first_price :] = as_input(shares)
-        return record
+        now = self._rounds[t]
+        now.prices.copy_(as_input(shares))
+        return now.record
 
     def post_demands(self, t: int, shares: Tensor) -> None:
         """Stage II: all demands as shares of their intervals, [V R, G], row by row."""
-        now = self.past[self.layout.history + t]
-        now[: self.layout.n_rsus] = self.records[self._first_price :, t]
-        now[self.layout.n_rsus :] = as_input(shares)
+        now = self._rounds[t]
+        n_rsus = self.layout.n_rsus
+        now.played[:n_rsus] = now.prices
+        now.played[n_rsus:] = as_input(shares)
 
     @property
     def played(self) -> Tensor:

@@ -77,15 +77,14 @@ class ExplorationBonus:
 
     def _train(self, now: Tensor, actions: Tensor, following: Tensor) -> None:
         config, generator = self._config, self._learner.generator
+        networks = self.module.evaluators()
         for _ in range(config.steps):
             chosen = self._choose(now.shape[1], config.batch)
             noise = torch.randn(
                 (self.module.prior.agents, config.latent, len(chosen)), generator=generator
             ).to(now.device)
-            loss = self.module.loss(now[:, chosen], actions[:, chosen], following[:, chosen], noise)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.module.blind_gradient()
+            samples = (part.index_select(1, chosen) for part in (now, actions, following))
+            self.module.take_gradient(networks, *samples, noise)
             self.optimizer.step()
 
     def _choose(self, n: int, wanted: int) -> Tensor:

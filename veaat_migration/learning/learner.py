@@ -234,8 +234,8 @@ class Learner:
         part = self.config.update
         agents, rounds, games = rewards.shape
         n_leaders = self.layout.n_rsus
-        values = self.valuers.evaluator()(rollout.records.flatten(1))
-        values = values[:, 0].view(agents, rounds + 1, games)
+        values = self.valuers.outputs(rollout.records.flatten(1))
+        values = values.view(agents, rounds + 1, games)
         advantage = advantages(
             rewards,
             values,

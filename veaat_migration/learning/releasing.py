@@ -98,7 +98,7 @@ class Releaser:
         folder = self._trainer.folder
         if self._held or folder is None or self.is_out:
             return
-        if not (folder / POLICIES).is_dir():
+        if not isinstance(self._trainer.learner, Learner):
             self.message = "this algorithm has no policies to release"
             return
         figures = self.figures(self._trainer.status())

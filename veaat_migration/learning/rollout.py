@@ -72,37 +72,36 @@ def collect(
     ).to(environment.game.device)
     near = slice(drawn_prices, drawn_prices + nearby_prices)
     drawn[..., near] = nearby * as_input(drawn[..., near])
-    std = actors.log_std.exp()
-    latents = torch.empty_like(noise)
+    exploration = actors.log_std.exp() * noise
+    # In place: the mean is added round by round.
+    latents = exploration.clone()
+    leader_latents = latents[:, actors.leaders].unbind()
+    follower_latents = latents[:, actors.followers].unbind()
     leaders, followers = actors.evaluator(actors.leaders), actors.evaluator(actors.followers)
     environment.begin()
 
-    def price(t: int) -> None:
-        latent = latents[t, actors.leaders]
+    def price(t: int) -> Tensor:
         mean = leaders(environment.leaders_see(t))
-        torch.addcmul(mean, std[actors.leaders], noise[t, actors.leaders], out=latent)
-        shares = latent[:, 0].sigmoid()
-        shares[:, :drawn_prices] = drawn[t, :, :drawn_prices]
-        centre = mean[:, 0, near].sigmoid()
-        shares[:, near] = (centre + drawn[t, :, near]).clamp_(0.0, 1.0)
-        environment.post_prices(t, shares)
+        shares = leader_latents[t].add_(mean)[:, 0].sigmoid()
+        if drawn_prices:
+            shares[:, :drawn_prices] = drawn[t, :, :drawn_prices]
+        if nearby_prices:
+            centre = mean[:, 0, near].sigmoid()
+            shares[:, near] = (centre + drawn[t, :, near]).clamp_(0.0, 1.0)
+        return environment.post_prices(t, shares)
 
     for t in range(rounds):
-        price(t)
-        latent = latents[t, actors.followers]
-        mean = followers(environment.records[:, t])
-        torch.addcmul(mean, std[actors.followers], noise[t, actors.followers], out=latent)
-        environment.post_demands(t, latent.sigmoid().view(-1, games))
+        mean = followers(price(t))
+        shares = follower_latents[t].add_(mean).sigmoid()
+        environment.post_demands(t, shares.view(-1, games))
     if look_ahead:
         price(rounds)
 
     played = latents[:rounds].permute(1, 2, 0, 3).contiguous()
     quiet_utilities = None
     if quiet:
-        exploring = std[actors.followers].unsqueeze(-1) * noise[:rounds, actors.followers].permute(
-            1, 2, 0, 3
-        )
-        means = played[actors.followers] - exploring
+        own = exploration[:rounds, actors.followers].permute(1, 2, 0, 3)
+        means = played[actors.followers] - own
         quiet_utilities = environment.quiet_utilities(means.sigmoid())
     error = (noise[:rounds] * actors.used).square().sum(2).permute(1, 0, 2)
     constant = (actors.log_std * actors.used).sum(1).unsqueeze(-1)

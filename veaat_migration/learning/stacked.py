@@ -20,6 +20,8 @@ from veaat_migration.learning.memory import Memory
 from veaat_migration.learning.rows import Layers, by_layer, row_size
 
 ACTIVATIONS = ("tanh", "relu")
+BLOCK = 512
+"""Samples that are evaluated together where nothing is differentiated: results stay cached."""
 
 
 class _Perceptron(torch.autograd.Function):
@@ -110,15 +112,12 @@ class StackedMLP(torch.nn.Module):
 
     @torch.no_grad()
     def blind(self) -> None:
-        """Forget entries of the input that an agent does not see: their weights become 0."""
+        """Forget entries of the input that an agent does not see: their weights become 0.
+
+        They stay 0, as networks have no gradient there.
+        """
         if self.seen is not None:
             self.weights[0].mul_(self.seen)
-
-    @torch.no_grad()
-    def blind_gradient(self) -> None:
-        """The same for gradients: what starts at 0 and has no gradient stays 0."""
-        if self.seen is not None and self.values.grad is not None:
-            self.layers(self.values.grad).weights[0].mul_(self.seen)
 
     @torch.no_grad()
     def only_gradient(self, agents: slice) -> None:
@@ -163,6 +162,12 @@ class StackedMLP(torch.nn.Module):
         )
 
     @torch.no_grad()
+    def outputs(self, x: Tensor) -> Tensor:
+        """Outputs of all agents for any number of samples, [A, out, N]; ``x`` [in, N]."""
+        evaluator = self.evaluator()
+        return torch.cat([evaluator(block).clone() for block in x.split(BLOCK, 1)], -1)
+
+    @torch.no_grad()
     def take_gradient(
         self,
         evaluator: Evaluator,
@@ -170,6 +175,7 @@ class StackedMLP(torch.nn.Module):
         agents: slice,
         *,
         further: Tensor | None = None,
+        by_input: Tensor | None = None,
     ) -> None:
         """Differentiate the last call of an evaluator; the other agents' gradients are 0.
 
@@ -178,13 +184,14 @@ class StackedMLP(torch.nn.Module):
             by_output: gradient by its outputs, [A, out, N].
             agents: which agents.
             further: gradient by what these agents have besides, [A, further]; None: 0.
+            by_input: where the gradient by the input goes, if that is wanted.
         """
         if self.values.grad is None:
             self.values.grad = torch.zeros_like(self.values)
         elif agents != slice(None):
             self.values.grad.zero_()
         rows = self.values.grad[self.rows_of(agents)]
-        evaluator.differentiate(by_output, rows)
+        evaluator.differentiate(by_output, rows, by_input=by_input)
         if further is not None:
             self.layers(rows).further.copy_(further)
 
@@ -193,4 +200,4 @@ class StackedMLP(torch.nn.Module):
         """Outputs of the hidden layers, each [A, width, N]; ``x`` as in :meth:`forward`."""
         evaluator = self.evaluator()
         evaluator(x)
-        return evaluator.hidden()
+        return cast(list[Tensor], evaluator.hidden())

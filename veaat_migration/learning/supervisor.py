@@ -155,6 +155,8 @@ class Supervisor:
             self._end(Activity.STOPPED)
             return ()
         self.activity = Activity.STOPPING
+        if self.report.phase == Phase.STARTING:  # it does not listen yet, and has nothing to lose
+            return (Kill(),)
         self._kill_at = now + self._patience
         return (Tell(STOP),)
 
@@ -225,6 +227,7 @@ class Supervisor:
     def _launch(self, order: TrainingOrder) -> Sequence[Command]:
         self._retry_at = None
         self._alive = True
+        self.report = replace(self.report, phase=Phase.STARTING)
         return (Launch(order),)
 
     def _after_crash(self, reason: str, now: float) -> None:

@@ -96,13 +96,11 @@ class Batch:
             yield Batch(columns, self._shapes)
 
 
-def surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """The clipped objective inside Eq. (27), with g_clip of Eq. (29)."""
-    return torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
-
-
 def surrogate_slope(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """Derivative of :func:`surrogate` by ln pi: 0 where the clipped term is the smaller one."""
+    """Derivative by ln pi of the clipped objective inside Eq. (27), with g_clip of Eq. (29).
+
+    The objective is the smaller of ratio A and its clipped twin, which has no slope.
+    """
     plain = ratio * advantage
     clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage
     return plain.masked_fill_(clipped < plain, 0.0)
@@ -172,7 +170,6 @@ def update(
                     penalty().backward()
                 # It is on all weights, and must not move those of who does not learn.
                 actors.only_gradient(agents)
-            actors.blind_gradient()
             limit_gradients(actors, settings.max_gradient)
             optimizers[0].step()
 
@@ -181,7 +178,6 @@ def update(
             scale = 2.0 * settings.value_weight / error.shape[-1]
             by_value = (error * part.weights * scale).unsqueeze(1)
             critics.take_gradient(values, by_value, agents)
-            critics.blind_gradient()
             limit_gradients(critics, settings.max_gradient)
             optimizers[1].step()
 
@@ -196,7 +192,7 @@ def policy_gradient(
     clip: float | None,
     entropy_weight: float,
 ) -> tuple[Tensor, Tensor | None]:
-    """Gradient of what actors minimise, -E[surrogate] - c_3 H, summed over ``agents``.
+    """Gradient of what actors minimise, Eqs. (27) and (33): -E[objective] - c_3 H, of each agent.
 
     Args:
         batch: samples.

@@ -29,8 +29,8 @@ from veaat_migration.learning.worker_messages import (
 )
 
 if TYPE_CHECKING:
-    from veaat_migration.game.equilibrium import Solution
-    from veaat_migration.learning.evaluation import Play
+    from veaat_migration.game.solution import Equilibrium, Solution
+    from veaat_migration.learning.evaluation import Play, Report
     from veaat_migration.learning.releasing import Releaser
     from veaat_migration.learning.trainer import Trainer
 
@@ -76,6 +76,9 @@ def serve(connection: Connection, order: TrainingOrder, parent: int) -> None:
             str(error) if isinstance(error, RunDiedError) else f"{type(error).__name__}: {error}"
         )
         _send(connection, WorkerReport(Phase.CRASHED, message=reason))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # everything is written; PyTorch would take seconds for its goodbye
 
 
 def _train(connection: Connection, order: TrainingOrder) -> None:
@@ -118,12 +121,16 @@ class _Service:
         self._connection, self._trainer, self._releaser = connection, trainer, releaser
         self._said = 0.0
         self._phase = ""
+        # Asked now: later the training thread may be changing the networks.
+        self._sparsity = tuple(trainer.learner.sparsity().tolist())
 
     def run(self) -> None:
         """Until the run has ended, or nobody listens any more."""
         from veaat_migration.learning.trainer import State
 
         trainer, releaser = self._trainer, self._releaser
+        # Sent to the whole group of processes when a service is stopped.
+        signal.signal(signal.SIGTERM, lambda *_: trainer.request_stop())
         releaser.begin()
         if not releaser.is_out:
             trainer.start(releaser.after_iteration)
@@ -155,56 +162,66 @@ class _Service:
             trainer.request_stop()
 
     def _report(self, *, last: bool = False) -> None:
-        report = report_of(self._trainer, self._releaser, last=last)
+        report = self._current(last=last)
         now = time.monotonic()
         if last or report.phase != self._phase or now - self._said >= REPORT_PERIOD:
             self._said, self._phase = now, report.phase
             with contextlib.suppress(OSError):  # the next look for words notices it
                 self._connection.send(report)
 
+    def _current(self, *, last: bool) -> WorkerReport:
+        """The state now; an end is told only when ``last``, since a release may follow it."""
+        from veaat_migration.learning.learner import Learner
+        from veaat_migration.learning.trainer import POLICIES, State
 
-def report_of(trainer: Trainer, releaser: Releaser, *, last: bool = False) -> WorkerReport:
-    """A trainer's state; an end is told only when ``last``, since a release may follow it."""
-    from veaat_migration.learning.trainer import POLICIES, State
-
-    status = trainer.status()
-    phase = {
-        State.PAUSED: Phase.PAUSED,
-        State.STOPPED: Phase.STOPPED,
-        State.FINISHED: Phase.FINISHED,
-    }.get(status.state, Phase.TRAINING)
-    if phase in Phase.ENDS and not last:
-        phase = Phase.TRAINING
-    report, progress, exact = status.report, status.progress, trainer.equilibrium
-    figures = releaser.figures(status)
-    policies = trainer.folder / POLICIES if trainer.folder is not None else None
-    return WorkerReport(
-        phase=phase,
-        message=releaser.message,
-        algorithm=trainer.config.algorithm,
-        iteration=status.iteration,
-        iterations=status.iterations,
-        steps=status.steps,
-        seconds=status.seconds,
-        steps_per_second=status.steps_per_second,
-        seconds_left=float("nan") if status.seconds_left is None else status.seconds_left,
-        gap=figures.gap,
-        exploitability=figures.exploitability,
-        rewards=tuple(progress.rewards) if progress is not None else (),
-        utilities=() if report is None else _utilities(report.play),
-        equilibrium_utilities=() if exact is None else _utilities(exact),
-        sparsity=tuple(
-            trainer.learner.sparsity().tolist() if progress is None else progress.sparsity
-        ),
-        policy_version=releaser.version,
-        policies=str(policies)
-        if phase == Phase.FINISHED and policies is not None and policies.is_dir()
-        else "",
-    )
+        trainer, releaser = self._trainer, self._releaser
+        status = trainer.status()
+        phase = {
+            State.PAUSED: Phase.PAUSED,
+            State.STOPPED: Phase.STOPPED,
+            State.FINISHED: Phase.FINISHED,
+        }.get(status.state, Phase.TRAINING)
+        if phase in Phase.ENDS and not last:
+            phase = Phase.TRAINING
+        report, progress = status.report, status.progress
+        figures = releaser.figures(status)
+        policies = ""
+        learned = isinstance(trainer.learner, Learner)  # others have nothing to write down
+        if phase == Phase.FINISHED and learned and trainer.folder is not None:
+            policies = str(trainer.folder / POLICIES)
+        return WorkerReport(
+            phase=phase,
+            message=releaser.message,
+            algorithm=trainer.config.algorithm,
+            iteration=status.iteration,
+            iterations=status.iterations,
+            steps=status.steps,
+            seconds=status.seconds,
+            steps_per_second=status.steps_per_second,
+            seconds_left=float("nan") if status.seconds_left is None else status.seconds_left,
+            gap=figures.gap,
+            exploitability=figures.exploitability,
+            rewards=tuple(progress.rewards) if progress is not None else (),
+            utilities=() if report is None else _utilities(report.play),
+            equilibrium_utilities=_equilibrium_utilities(trainer.equilibrium, report),
+            sparsity=tuple(progress.sparsity) if progress is not None else self._sparsity,
+            policy_version=releaser.version,
+            policies=policies,
+        )
 
 
-def _utilities(play: Play | Solution) -> tuple[float, ...]:
-    return (*play.leader_utilities.tolist(), *play.follower_utilities.tolist())
+def _utilities(of: Play | Solution | Equilibrium) -> tuple[float, ...]:
+    return (*of.leader_utilities.tolist(), *of.follower_utilities.tolist())
+
+
+def _equilibrium_utilities(solution: Solution | None, report: Report | None) -> tuple[float, ...]:
+    """In the equilibrium with which the report compares; empty: none is known."""
+    from veaat_migration.learning.evaluation import equilibria
+
+    if solution is None:
+        return ()
+    nearest = report.nearest if report is not None else None
+    return _utilities(equilibria(solution)[nearest or 0])
 
 
 def _send(connection: Connection, report: WorkerReport) -> None:

@@ -11,21 +11,24 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
-from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import quoteattr
 
-from veaat_migration.mobility.traffic import Snapshot, TraceError, Vehicle
+from veaat_migration.mobility.fcd_parser import ROOT, FcdParser
+from veaat_migration.mobility.traffic import Snapshot, TraceError
 
-ROOT = "fcd-export"
 _GZIP_MAGIC = b"\x1f\x8b"
-_COORDINATE_LIMIT = 1e7
+_PIECE = 64 * 1024
 
 
 def read_fcd(path: Path) -> Iterator[Snapshot]:
     """Snapshots of a trace, plain or gzip-compressed, one per timestep; persons are ignored.
 
+    What comes before a damage is given first. Memory does not grow with the length of the trace.
+
     Raises:
-        TraceError: while iterating: the file cannot be read, is truncated or is no such trace.
+        TraceError: while iterating: the file cannot be read, is truncated, is no such trace,
+            has a vehicle twice in a timestep, or timesteps that do not come in order.
     """
     last: float | None = None
     try:
@@ -37,9 +40,9 @@ def read_fcd(path: Path) -> Iterator[Snapshot]:
                 yield snapshot
     except FileNotFoundError as error:
         raise TraceError(f"{path}: no such file") from error
-    except ElementTree.ParseError as error:
+    except ExpatError as error:
         raise TraceError(f"{path}: malformed XML{_reached(last)}: {error}") from error
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TraceError(
             f"{path}: the compressed file is truncated or damaged{_reached(last)}"
         ) from error
@@ -66,83 +69,29 @@ def write_fcd(path: Path, snapshots: Iterable[Snapshot]) -> None:
         raise TraceError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> gzip.GzipFile | IO[bytes]:
     """By content rather than by name: a renamed file opens as well."""
     with path.open("rb") as raw:
         compressed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    return cast("IO[bytes]", gzip.open(path, "rb")) if compressed else path.open("rb")
+    return gzip.open(path, "rb") if compressed else path.open("rb")
 
 
-def _snapshots(stream: IO[bytes]) -> Iterator[Snapshot]:
-    root: Any = None
-    for event, element in ElementTree.iterparse(stream, events=("start", "end")):
-        if root is None:
-            root = element
-            if root.tag != ROOT:
-                raise TraceError(
-                    f"is no SUMO floating-car data: its root is <{root.tag}>, not <{ROOT}> "
-                    "(sumo writes that with --fcd-output)"
-                )
-        elif event == "end" and element.tag == "timestep":
-            yield _snapshot(element)
-            root.clear()  # forget the timestep, or memory would grow with the trace
-
-
-def _snapshot(element: Any) -> Snapshot:
-    text = element.get("time")
-    if text is None:
-        raise TraceError("a timestep lacks the attribute time")
-    time = _seconds(text)
-    vehicles = tuple(_vehicle(child, time) for child in element.iterfind("vehicle"))
-    return Snapshot(time, vehicles)
-
-
-def _vehicle(element: Any, time: float) -> Vehicle:
-    name = element.get("id")
-    if not name:
-        raise TraceError(f"timestep {time:g} s: a vehicle lacks the attribute id")
-    x, y = (_number(element, name, time, key) for key in ("x", "y"))
-    if not (abs(x) <= _COORDINATE_LIMIT and abs(y) <= _COORDINATE_LIMIT):
-        raise TraceError(f"timestep {time:g} s: vehicle '{name}' is at ({x:g}, {y:g})")
-    return Vehicle(
-        id=name,
-        x=x,
-        y=y,
-        speed=_number(element, name, time, "speed", optional=True),
-        angle=_number(element, name, time, "angle", optional=True),
-        lane=element.get("lane", ""),
-        lane_position=_number(element, name, time, "pos", optional=True),
-    )
-
-
-def _number(element: Any, name: str, time: float, key: str, optional: bool = False) -> float:
-    text = element.get(key)
-    if text is None:
-        if optional:
-            return math.nan
-        raise TraceError(
-            f"timestep {time:g} s: vehicle '{name}' lacks the attribute {key}; "
-            "x and y are needed (see sumo's --fcd-output.attributes)"
-        )
-    try:
-        return float(text)
-    except ValueError as error:
-        raise TraceError(
-            f"timestep {time:g} s: vehicle '{name}': {key} must be a number, got '{text}'"
-        ) from error
-
-
-def _seconds(text: str) -> float:
-    """Seconds, or [days:]hours:minutes:seconds (sumo --human-readable-time)."""
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        parts = []
-    if not parts or len(parts) > 4 or not all(math.isfinite(part) for part in parts):
-        raise TraceError(f"a timestep's time must be a number of seconds, got '{text}'")
-    return sum(
-        part * unit for part, unit in zip(reversed(parts), (1, 60, 3600, 86400), strict=False)
-    )
+def _snapshots(stream: Any) -> Iterator[Snapshot]:
+    """Complete timesteps, also those of a piece that ends in an error."""
+    parser = FcdParser()
+    more = True
+    while more:
+        # read1 gives what it has before it fails on a cut archive; read would lose that.
+        piece = stream.read1(_PIECE)
+        more = bool(piece)
+        failure: TraceError | ExpatError | None = None
+        try:
+            parser.feed(piece)
+        except (TraceError, ExpatError) as error:
+            failure = error
+        yield from parser.take()
+        if failure is not None:
+            raise failure
 
 
 def _reached(last: float | None) -> str:

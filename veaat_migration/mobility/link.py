@@ -119,6 +119,15 @@ class LinkModel:
         size = min(here.size, self._places.shape[1])
         difference = self._places[:, :size] - here[:size]
         distance = np.sqrt((difference * difference).sum(axis=1))
-        gain = channel_gain(np.maximum(distance, self._nearest), self._channel)
-        efficiency: FloatArray = spectral_efficiency(signal_to_noise(gain, self._channel))
-        return Links(self._rsu_ids, distance, efficiency, distance <= self._radius)
+        return Links(self._rsu_ids, distance, self.efficiency(distance), distance <= self._radius)
+
+    def efficiency(self, distance: Any, fading: Any = 1.0) -> FloatArray:
+        """s_ij = log2(1 + SNR_ij) [bit/s/Hz] of links of any number of AVs.
+
+        Args:
+            distance: d_ij [m], shape [..., R].
+            fading: power of the fading, of a shape that broadcasts, see
+                :class:`veaat_migration.mobility.fading.BlockFading`; 1: none.
+        """
+        gain = channel_gain(np.maximum(distance, self._nearest), self._channel, fading)
+        return np.asarray(spectral_efficiency(signal_to_noise(gain, self._channel)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +33,7 @@ class TraceError(VeaatError, ValueError):
     """Traffic that cannot be read or does not hold what is asked for."""
 
 
-@dataclass(frozen=True)
-class Vehicle:
+class Vehicle(NamedTuple):
     """One vehicle at one moment, in the coordinates of its trace."""
 
     id: str

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
+from rclpy.publisher import Publisher
 from rclpy.timer import Timer
 
 from veaat_migration.nodes import process
@@ -54,7 +55,8 @@ class AvInference(InferenceNode[FollowerMachine]):
         check_follower(self._given)
         self._state = make_vehicle_state(self.values, self._given)
         self._planner = MigrationPlanner(self._given)
-        self._planned = -1
+        self._known = -1
+        """State of the vehicle that decisions are made with."""
         self._inputs: VehicleInputs | None = None
         self._output: MigrationOutput | None = None
         self._idle: Timer | None = None
@@ -105,12 +107,16 @@ class AvInference(InferenceNode[FollowerMachine]):
         self._inputs = self._output = None
 
     def _changed(self) -> None:
-        """Task or links have changed: decide accordingly from the next round on."""
-        slot, profile = self._slot, self._state.profile
-        if isinstance(slot, FollowerSlot) and profile != self._answering:
-            self._answering = profile
-            slot.set_fallback(BestResponseFollower(profile))
-            slot.set_aside(self._state.aside)
+        """Task or links may have changed: decide accordingly from the next round on."""
+        state, slot = self._state, self._slot
+        if state.changes == self._known:
+            return
+        self._known = state.changes
+        self._planner.use(state.profile, delay=state.delay)
+        if isinstance(slot, FollowerSlot) and state.profile != self._answering:
+            self._answering = state.profile
+            slot.set_fallback(BestResponseFollower(state.profile))
+            slot.set_aside(state.aside)
 
     def _after(self, outputs: Sequence[Bid], now: float) -> None:
         """Tell where the twin should move to."""
@@ -119,17 +125,14 @@ class AvInference(InferenceNode[FollowerMachine]):
             return
         decision_time = time.monotonic() - now
         self._decided, self._decided_at = bid.round, now
-        state, observation = self._state, slot.observation
-        state.look(now)
-        if state.changes != self._planned:
-            self._planned = state.changes
-            self._planner.use(state.profile, delay=state.delay)
-        if observation is not None and self._output is not None:
+        self._state.look(now)
+        self._changed()
+        if slot.observation is not None and self._output is not None:
             self._output.publish(
                 bid,
-                self._planner.decide(observation, bid.bandwidth),
+                self._planner.decide(slot.observation, bid.bandwidth),
                 slot,
-                unknown=state.unknown(now),
+                unknown=self._state.unknown(now),
                 decision_time=decision_time,
             )
 
@@ -137,6 +140,7 @@ class AvInference(InferenceNode[FollowerMachine]):
         """Withdraw the last decision when no round has followed it for too long."""
         now, slot = time.monotonic(), self._slot
         self._state.look(now)
+        self._changed()
         timeout = number(self.values, "offers_timeout")
         if not now - self._decided_at > timeout or not isinstance(slot, FollowerSlot):
             return
@@ -148,6 +152,9 @@ class AvInference(InferenceNode[FollowerMachine]):
                 slot,
                 f"no new round for {timeout:g} s: offers are stale",
             )
+
+    def _more_publishers(self) -> Sequence[Publisher]:
+        return () if self._output is None else (self._output.publisher,)
 
     def _more_sections(self) -> Iterable[Section]:
         return () if self._inputs is None else (self._inputs.section(),)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 
 from veaat_migration.nodes import qos
+from veaat_migration.nodes.event_callbacks import (
+    PublisherEventCallbacks,
+    SubscriptionEventCallbacks,
+)
 
 
 def _explain(node: Node, topic: str, other: str) -> Callable[[Any], None]:

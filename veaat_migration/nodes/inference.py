@@ -25,7 +25,7 @@ from veaat_migration.nodes.player import NAMESPACE, life_settings
 from veaat_migration.nodes.policy_health import PolicyView, policy_section
 from veaat_migration.nodes.policy_intake import PolicyIntake
 from veaat_migration.nodes.policy_keeper import PolicyKeeper
-from veaat_migration.nodes.policy_source import make_reception, read_first
+from veaat_migration.nodes.policy_source import make_reception, read_first, read_kept
 from veaat_migration.nodes.process import ManagedNode
 from veaat_migration.nodes.reporting import Reporter
 from veaat_migration.nodes.specification import ParameterSpec, Value, number, text
@@ -107,15 +107,15 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
         """Load and try the policy, make the publishers, begin to follow releases."""
         agent_id, limits = self._agent()
         self._reception = reception = make_reception(self.values, self.role, agent_id, limits)
-        folder = text(self.values, "policy_store")
-        store = PolicyStore(folder, self.role, agent_id) if folder else None
-        path = text(self.values, "policy_path")
-        problem = read_first(reception, path, store)
+        problem = read_first(reception, text(self.values, "policy_path"))
         self._problem = f"policy_path: {problem}" if problem else ""
         stamp = Stamper(self)
         self._topics = self._make_topics(stamp)
         self._reporter = Reporter(self, stamp, self.get_name(), self._sections)
-        if store is not None:
+        if folder := text(self.values, "policy_store"):
+            store = PolicyStore(folder, self.role, agent_id)
+            judge = make_reception(self.values, self.role, agent_id, limits)
+            read_kept(reception, store, judge)
             self._keeper = PolicyKeeper(store)
         if bool(self.values["policy_releases"]):
             self._intake = PolicyIntake(
@@ -145,6 +145,7 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
             machine,
             self._topics,
             self._reporter,
+            publishers=self.publishers_to_flush(),
             **life_settings(self.values),
             on_finished=self._finished,
             after=self._after,
@@ -185,7 +186,11 @@ class InferenceNode(LifecycleMixin, ManagedNode, Generic[MachineT]):
         """Everything this node says matters to the record."""
         if self._topics is None or self._reporter is None:
             return ()
-        return (*self._topics.publishers, self._reporter.publisher)
+        return (*self._topics.publishers, *self._more_publishers(), self._reporter.publisher)
+
+    def _more_publishers(self) -> Sequence[Publisher]:
+        """Further publishers of the role."""
+        return ()
 
     def _finished(self) -> None:
         """The game is over: so is this process, unless somebody manages its life."""

@@ -8,6 +8,7 @@ from typing import Any, Generic
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
@@ -30,6 +31,7 @@ class Life(Generic[MachineT]):
         topics: Topics[MachineT],
         reporter: Reporter,
         *,
+        publishers: Sequence[Publisher],
         observers: str,
         observer_timeout: float,
         status_period: float,
@@ -44,6 +46,7 @@ class Life(Generic[MachineT]):
             machine: made for this life.
             topics: what the role says and hears.
             reporter: tells how it goes.
+            publishers: what observers must be connected to; ``node_status`` is the last.
             observers: names of nodes that must listen first, separated by blanks.
             observer_timeout: longest wait for them [s].
             status_period: time between two statuses [s].
@@ -63,7 +66,7 @@ class Life(Generic[MachineT]):
         self._wakeup = WakeupTimer(node, self._on_wakeup)
         self._subscription: Subscription | None = None
         self._over = False
-        self._gate = ObserverGate(node, observers, [*topics.publishers, reporter.publisher])
+        self._gate = ObserverGate(node, observers, publishers)
         self._start_by = time.monotonic() + observer_timeout
         reporter.begin(status_period, machine.status)
         self._start_timer: Timer = node.create_timer(

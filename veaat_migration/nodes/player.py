@@ -45,7 +45,13 @@ class PlayerNode(ManagedNode, Generic[MachineT]):
         reporter = Reporter(self, stamp, self.get_name())
         self._publishers_to_flush = (*topics.publishers, reporter.publisher)
         self._life: Life[MachineT] = Life(
-            self, machine, topics, reporter, **life_settings(values), on_finished=self._finished
+            self,
+            machine,
+            topics,
+            reporter,
+            publishers=self._publishers_to_flush,
+            **life_settings(values),
+            on_finished=self._finished,
         )
 
     @abstractmethod

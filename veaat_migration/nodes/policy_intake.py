@@ -24,7 +24,7 @@ from veaat_migration.nodes.connections import subscribe_to
 from veaat_migration.policy.artifact import PolicyFileError
 from veaat_migration.policy.policy_files import read_limited
 from veaat_migration.policy.reception import Reception
-from veaat_migration.policy.verdict import Accepted, Refused
+from veaat_migration.policy.verdict import Accepted, RefusalReason, Refused
 
 FIRST_RETRY, LAST_RETRY = 0.5, 30.0
 """Shortest and longest time between two attempts to fetch a policy [s]; it doubles."""
@@ -135,7 +135,10 @@ class PolicyIntake:
 
     def _from_location(self, location: str) -> bytes | None:
         """Content of a file on this machine; None: there is none."""
-        parts = urlsplit(location)
+        try:
+            parts = urlsplit(location)
+        except ValueError:
+            return None
         if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
             return None
         try:
@@ -205,7 +208,13 @@ class PolicyIntake:
         self._judging = True
 
         def judge() -> Verdict:
-            return self._reception.take(content, signature, version, entry.sha256, size=entry.size)
+            try:
+                return self._reception.take(
+                    content, signature, version, entry.sha256, size=entry.size
+                )
+            except Exception as error:  # a fault of ours must not end the game
+                reason = f"{type(error).__name__}: {error}"
+                return self._reception.refuse(RefusalReason.CORRUPT, reason)
 
         if not self._threaded:
             self._on_verdict(judge())

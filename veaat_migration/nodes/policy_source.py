@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from veaat_migration.errors import VeaatError
 from veaat_migration.nodes.specification import Value, integer, text
 from veaat_migration.policy.onnx_runtime import make_runtime
 from veaat_migration.policy.policy_store import PolicyStore
@@ -45,23 +46,35 @@ def make_reception(
     )
 
 
-def read_first(reception: Reception, path: str, store: PolicyStore | None) -> str:
-    """Offer the policy named by a person and the one that was kept; the newest is taken.
+def read_first(reception: Reception, path: str) -> str:
+    """Offer the policy that a person has named.
 
     Returns:
-        What is wrong with the one that was named, for a person; empty: nothing.
+        What is wrong with it, for a person; empty: nothing.
     """
-    problem = ""
-    if path:
-        from veaat_migration.bringup.policies import find_policies
-        from veaat_migration.errors import VeaatError
+    if not path:
+        return ""
+    from veaat_migration.bringup.policies import find_policies
 
-        try:
-            taken = reception.take_file(find_policies(path))
-            if isinstance(taken, Refused):
-                problem = taken.message
-        except VeaatError as error:
-            problem = str(error)
-    if store is not None:
-        store.load(reception)
-    return problem
+    try:
+        taken = reception.take_file(find_policies(path))
+    except VeaatError as error:
+        return str(error)
+    return taken.message if isinstance(taken, Refused) else ""
+
+
+def read_kept(reception: Reception, store: PolicyStore, judge: Reception) -> None:
+    """Offer the policy that was kept, if it is newer than the one that a person has named.
+
+    Args:
+        reception: may have a policy already.
+        store: holds another one, or nothing.
+        judge: a reception of the same agent that has none, to look at what was kept.
+    """
+    kept = store.load(judge)
+    if isinstance(kept, Refused):
+        reception.refuse(kept.reason, kept.message)
+    elif kept is not None:
+        current = reception.current
+        if current is None or kept.version > current.version:
+            reception.take(kept.content, kept.signature)

@@ -18,7 +18,6 @@ from typing import Any
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration, Infinite
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
@@ -31,6 +30,7 @@ from veaat_migration.analysis.bag_writer import COMPRESSIONS, OVERRUNS, BagWrite
 from veaat_migration.analysis.definitions import definition_text, type_hash
 from veaat_migration.analysis.topics import ALL_TOPICS, DIAGNOSTICS_TOPIC, DIAGNOSTICS_TYPE
 from veaat_migration.nodes import qos
+from veaat_migration.nodes.event_callbacks import SubscriptionEventCallbacks
 from veaat_migration.nodes.parameters import declare
 from veaat_migration.nodes.player import NAMESPACE
 from veaat_migration.nodes.process import EXIT_FAILURE, ManagedNode, run

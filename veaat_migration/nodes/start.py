@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,10 @@ def start(executable: str, arguments: Sequence[str] | None = None) -> int:
     """
     end_with_parent()
     stop_watch()
+    if executable.endswith("_inference"):
+        # Networks this small gain nothing from more threads, whose stacks and buffers cost memory
+        # on a processor with many cores. Read by numpy when it is imported, below.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     module = importlib.import_module(f"veaat_migration.nodes.{executable}")
     status: int = module.main(sys.argv[1:] if arguments is None else arguments)
     return status

@@ -59,7 +59,7 @@ from veaat_migration.srv import GetPolicy
 
 TICK = 0.05
 """Time between two looks at the training process [s]."""
-PARTING = 3.5
+PARTING = 3.0
 """Time that the training process gets for its checkpoint when this node has to go [s]."""
 SILENCE = 30.0
 """A training process that has said nothing for so long deserves a warning [s]."""

@@ -84,14 +84,13 @@ class VehicleInputs:
         values: Mapping[str, Value],
         on_change: Callable[[], None],
     ) -> None:
-        """Subscribe; ``on_change`` is called when ``state`` has changed."""
+        """Subscribe; ``on_change`` is called when ``state`` may have changed."""
         self._node = node
         self._state = state
         self._stamp = stamp
         self._on_change = on_change
         self._frame = text(values, "odometry_frame")
         self._foreign = self._unreadable = 0
-        self._seen = 0
         self._refused_before = 0
         self._subscriptions: list[Subscription] = [
             subscribe_to(node, msg.TwinTask, "twin_task", qos.ANSWERS, self._on_task)
@@ -149,7 +148,7 @@ class VehicleInputs:
     def _on_task(self, message: Any) -> None:
         task = Task(message.satisfaction, message.offset, message.delay_data, message.delay_max)
         self._state.take_task(task)
-        self._tell()
+        self._on_change()
 
     def _on_odometry(self, data: bytes) -> None:
         try:
@@ -167,7 +166,7 @@ class VehicleInputs:
         verdict = self._state.take_position(sample.position, sample.stamp, time.monotonic(), clock)
         if verdict is PositionState.JUMPED_BACK:
             self._node.get_logger().warning("odometry: time jumped back")
-        self._tell()
+        self._on_change()
 
     def _deserialized(self, data: bytes) -> Sample:
         message = deserialize_message(data, self._odometry)
@@ -175,8 +174,3 @@ class VehicleInputs:
         return Sample(
             stamp.sec + 1e-9 * stamp.nanosec, message.header.frame_id, (place.x, place.y, place.z)
         )
-
-    def _tell(self) -> None:
-        if self._state.changes != self._seen:
-            self._seen = self._state.changes
-            self._on_change()

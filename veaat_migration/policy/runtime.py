@@ -23,6 +23,8 @@ Step = tuple[Callable[..., Any], FloatArray, FloatArray]
 
 
 _tanh, _maximum = np.tanh, np.maximum
+_ZERO = np.zeros(())
+"""A plain 0.0 would be made an array every time, which takes longer than the comparison."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -123,7 +125,7 @@ class NumpyActor:
         else:
             for product, inputs, outputs in self._hidden:
                 product(inputs, outputs)
-                _maximum(outputs, 0.0, out=outputs)
+                _maximum(outputs, _ZERO, out=outputs)
         product, inputs, outputs = self._last
         product(inputs, outputs)
         return self._to_action(outputs.tolist())

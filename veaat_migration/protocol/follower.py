@@ -52,6 +52,8 @@ class FollowerMachine:
         """Latest round answered."""
         self._target = 0
         """Round to be answered next, latest one offered; 0: none."""
+        self._rehearsed = 0
+        """Latest round that was rehearsed."""
         self._deadline = 0.0
         self._bid: Bid | None = None
         self._moved_at = 0.0
@@ -90,13 +92,15 @@ class FollowerMachine:
     def rehearse(self) -> None:
         """Go through an answer without effect while offers of a round are still awaited.
 
-        For policies with a method ``rehearse``. Other programs push what an answer needs out of
-        the processor's caches between two rounds; getting it back takes longer than answering.
+        Once a round, for policies with a method ``rehearse``. Other programs push what an answer
+        needs out of the processor's caches between two rounds; getting it back takes longer than
+        answering.
         """
         rehearse = getattr(self._policy, "rehearse", None)
-        if rehearse is None or not self._target or self._finished:
-            return
         offers = [peer.latest for peer in self._rsus.expected_peers() if peer.latest is not None]
+        if rehearse is None or not offers or self._finished or self._target <= self._rehearsed:
+            return
+        self._rehearsed = self._target
         bidding.observe(self._target, self._profile.av_id, offers)
         rehearse()
 
@@ -200,7 +204,7 @@ class FollowerMachine:
         self._asked = offer.settled_round == 0 and not offer.closing
         if self._behind.again(now) >= self._config.resync_period:
             self._session += 1
-            self._round = 0
+            self._round = self._rehearsed = 0
             self._bid = None
             self._ledger = Ledger(self._profile.av_id, self._config.max_round_lead)
             self._rsus.forget_rounds()

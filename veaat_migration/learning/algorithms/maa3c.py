@@ -93,6 +93,10 @@ class Copies(StackedMLP):
         chosen = range(self.agents)[agents]
         return slice(chosen.start * self.workers, chosen.stop * self.workers)
 
+    def outputs(self, x: Tensor) -> Tensor:
+        """As :meth:`.StackedMLP.outputs`, but at once: blocks would move samples to others."""
+        return self.evaluator()(x).clone()
+
     @torch.no_grad()
     def fetch(self, worker: int, shared: StackedMLP) -> None:
         """Take over the shared weights and biases."""

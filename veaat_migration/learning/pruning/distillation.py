@@ -79,7 +79,6 @@ class DistillingPruner(GradualPruner):
                 loss = policy_divergence(self.teacher, actors, records).mean(-1).sum()
                 optimizer.zero_grad()
                 loss.backward()
-                actors.blind_gradient()
                 limit_gradients(actors, part.max_gradient)
                 optimizer.step()
         return True

@@ -9,10 +9,11 @@ TESTS ?=
 CONFIG ?=
 SEEDS ?=
 RUN ?=
+FIGURE ?=
 export ROS_WHEELS PYTHON LEARNING
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim train evaluate test test-fast test-ros lint clean distclean
+.PHONY: help setup sim train evaluate reproduce test test-fast test-ros lint clean distclean
 
 help:
 	@echo "make sim     play the game over ROS 2, record and analyse it (see runs/)"
@@ -28,6 +29,9 @@ help:
 	@echo "make evaluate  measure trained agents against the equilibrium"
 	@echo "               RUN=runs/train-base        folder of 'make train', or a checkpoint in it"
 	@echo "               ARGS='--help'              further arguments of 'veaat evaluate'"
+	@echo "make reproduce  the paper's figures 3 to 10 and its claims, tested (see runs/reproduce/)"
+	@echo "               FIGURE=3                   only what this figure needs"
+	@echo "               ARGS=--smoke               tiny runs, two minutes; --help for more"
 	@echo "make test    run the tests; with all of them also coverage"
 	@echo "               TESTS='test/game -k demand'  only these (arguments of pytest)"
 	@echo "make lint    check style and types (ruff, mypy)"
@@ -50,13 +54,16 @@ sim:
 	  $(if $(POLICY),--policy $(POLICY)) $(ARGS)
 
 # All of these need PyTorch, also where the command does not show it.
-train evaluate test test-fast: export LEARNING = 1
+train evaluate reproduce test test-fast: export LEARNING = 1
 
 train:
 	@tools/run veaat train $(if $(CONFIG),'$(CONFIG)') $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 evaluate:
 	@tools/run veaat evaluate $(if $(RUN),'$(RUN)') $(ARGS)
+
+reproduce:
+	@tools/run veaat reproduce $(if $(FIGURE),--figure '$(FIGURE)') $(ARGS)
 
 ifeq ($(strip $(TESTS)),)
 test: test-fast test-ros

@@ -44,6 +44,7 @@ setup(
     extras_require={
         "dev": requirements("dev"),
         "learning": LEARNING,
+        "ray": [*LEARNING, *requirements("ray")],
         "onnx": [line for line in LEARNING if line.startswith("onnxruntime")],
     },
     entry_points={"console_scripts": ["veaat = veaat_migration.cli:main"]},

@@ -15,6 +15,7 @@ COMMANDS = (
     "sweep",
     "train",
     "evaluate",
+    "reproduce",
     "policy",
     "scenario",
     "sim",

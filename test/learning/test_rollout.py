@@ -1,5 +1,7 @@
 """What is played, and what is remembered of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -66,9 +68,13 @@ def test_prices_are_drawn_where_they_are_said_to_be(learner: Learner) -> None:
     assert own.std() == pytest.approx(float(learner.actors.log_std[0, 0].exp()), rel=0.1)
 
 
+@pytest.mark.parametrize("capacity", [None, [3.0, 30.0], [5.0, 6.0]])
 def test_quiet_utilities_are_those_without_own_exploration(
-    learner: Learner, base: GameInstance
+    base: GameInstance, small: TrainingConfig, capacity: list[float] | None
 ) -> None:
+    short = None if capacity is None else np.array(capacity)
+    base = dataclasses.replace(base, capacity=short)
+    learner = Learner(base, small, seed=5)
     rollout = play(learner, quiet=True)
     assert rollout.quiet is not None
     prices, demand = (x[1:].double().numpy() for x in learner.environment.outcome())

@@ -316,6 +316,7 @@ def test_what_pip_had_added_is_missed_when_it_goes(target: Target) -> None:
         ("test-ros", [""]),
         ("train", ["1"]),
         ("evaluate", ["1"]),
+        ("reproduce", ["1"]),
         ("test", ["1", "1", "1", "1"]),
         ("test TESTS=test/game", ["1"]),
         ("setup LEARNING=1", ["1"]),

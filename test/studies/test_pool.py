@@ -3,14 +3,10 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
-from veaat_migration import parallel
-from veaat_migration.parallel import undisturbed
 from veaat_migration.studies import pool
-from veaat_migration.studies.evaluate import Record
 from veaat_migration.studies.pool import evaluate_all
 from veaat_migration.studies.study import Axis, Study
 
@@ -44,51 +40,3 @@ def test_a_process_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> Non
         "certified", "certified", "invalid", "timed_out"
     ]  # fmt: skip
     assert "stopped after 4 s" in {record.reason for record in results}
-
-
-@pytest.fixture
-def worker() -> Iterator[pool._Worker]:
-    made = pool._Worker(STUDY)
-    yield made
-    made.stop()
-
-
-def result(worker: pool._Worker) -> Record:
-    while True:
-        record = worker.result(60.0)
-        if record is not None:
-            return record
-        pool.wait([worker.connection], timeout=1.0)
-
-
-def test_a_process_that_cannot_start_ends_the_study(worker: pool._Worker) -> None:
-    worker._process.kill()
-    worker._process.join()
-    worker.start(STUDY.points()[0])
-    with pytest.raises(pool.StudyError, match="did not start: signal 9"):
-        result(worker)
-
-
-def test_a_process_that_dies_at_work_costs_its_point(worker: pool._Worker) -> None:
-    point = STUDY.points()[0]
-    worker.start(point)
-    assert result(worker).status == "certified"
-    worker._process.kill()
-    worker._process.join()
-    worker.start(point)
-    assert worker.point is point
-    record = result(worker)
-    assert record.status == "failed"
-    assert record.reason == "the solving process died: signal 9; out of memory?"
-    assert worker.dead
-
-
-def test_children_use_one_thread_and_the_environment_is_left_as_it_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with undisturbed():
-        assert {os.environ[name] for name in parallel.ONE_THREAD} == {"1"}
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "MKL_NUM_THREADS" not in os.environ

@@ -34,7 +34,7 @@ from environment.steps import Steps, locked, say, terminable
 from environment.target import Target, choose_target
 from environment.variables import run_variables
 
-LEARNING_COMMANDS = ("train", "evaluate", "qoe")
+LEARNING_COMMANDS = ("train", "evaluate", "reproduce", "qoe")
 """Subcommands of veaat that need PyTorch."""
 
 USAGE = """\

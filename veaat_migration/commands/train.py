@@ -182,9 +182,9 @@ def _file_name(text: str) -> str:
 
 def _report(runs: Sequence[SeedRun], config: TrainingConfig, folder: Path) -> None:
     """Say what came out."""
-    from veaat_migration.learning.display import clock
     from veaat_migration.learning.plot import draw_training
     from veaat_migration.learning.trainer import RESULT
+    from veaat_migration.progress import clock
 
     finished = [run for run in runs if run.state == "finished"]
     if not finished:

@@ -130,7 +130,7 @@ class UpdatePart(Part):
     follower_baseline: Literal["quiet", "critic"] = Field(
         default="quiet",
         description="what an AV compares its reward with: what it would have earned without its "
-        "exploration, which it can reckon, or V; quiet needs gamma = 0 and no capacity",
+        "exploration, which it can reckon, or V; quiet needs gamma = 0",
     )
     workers: Count = Field(
         default=8, description="asynchronous workers (maa3c); must divide the games"

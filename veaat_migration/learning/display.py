@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from veaat_migration.learning.runs import SeedRun
+from veaat_migration.progress import clock
 
 _BAR = 20
 _LOG_PERIOD = 10.0
@@ -74,10 +75,3 @@ class Display:
                 figures.append(f"pruned {pruned:.0%}")
         figures.append(f"{message['steps_per_second'] / 1000.0:.1f}k steps/s")
         return figures
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, hours where there are some."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

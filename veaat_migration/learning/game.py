@@ -175,20 +175,15 @@ class BatchedGame:
         Arguments, units and shapes as in :meth:`utilities`.
         """
         profits, utilities = self.utilities(prices, demand, now)
-        if self._needs_help and self.capacity is not None:
-            worst = self.satisfaction[:, 0] * torch.log(self.offset.new_tensor(USABLE_MARGIN))
-            utilities = torch.where(utilities.isneginf(), worst, utilities)
-        if self.delay_penalty > 0.0:
-            utilities = utilities - self.delay_penalty * self.lateness(prices, demand, now)
-        return profits, utilities
+        return profits, self._learned_from(utilities, prices, demand, now)
 
     def own_rewards(
         self, prices: Tensor, demand: Tensor, own: Tensor, now: Circumstances = AS_GIVEN
     ) -> Tensor:
         """What each AV would learn from if it alone asked for ``own``, the others for ``demand``.
 
-        Couplings have no diagonal, so all AVs' cases take one evaluation. Without capacity only:
-        where it is short, what an AV gets depends on everybody's demand.
+        Couplings have no diagonal, so all AVs' cases take one evaluation; where capacity is short,
+        each case has its own rationing.
 
         Args:
             prices: p_j [money/MHz], shape [..., R].
@@ -199,8 +194,25 @@ class BatchedGame:
         Returns:
             Rewards as :meth:`rewards` gives them [money], shape [..., V].
         """
-        coupling = self.social @ demand + own @ self.service
-        utilities = self._utility(prices, own, coupling, self.matching(prices), now)
+        theta = self.matching(prices)
+        social, delivered = self.social @ demand, own
+        if self.capacity is not None:
+            everybody = demand.sum(-2, keepdim=True) - demand + own
+            load = theta.unsqueeze(-2) * everybody
+            share = self.capacity / torch.maximum(load, self.capacity)
+            social, delivered = social * share, own * share
+        coupling = social + delivered @ self.service
+        return self._learned_from(
+            self._utility(prices, delivered, coupling, theta, now), prices, own, now
+        )
+
+    def _learned_from(
+        self, utilities: Tensor, prices: Tensor, demand: Tensor, now: Circumstances
+    ) -> Tensor:
+        """Rewards of AVs with these utilities, see :meth:`rewards`."""
+        if self._needs_help and self.capacity is not None:
+            worst = self.satisfaction[:, 0] * torch.log(self.offset.new_tensor(USABLE_MARGIN))
+            utilities = torch.where(utilities.isneginf(), worst, utilities)
         if self.delay_penalty > 0.0:
-            utilities = utilities - self.delay_penalty * self.lateness(prices, own, now)
+            utilities = utilities - self.delay_penalty * self.lateness(prices, demand, now)
         return utilities

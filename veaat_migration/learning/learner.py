@@ -65,11 +65,7 @@ class Learner:
         )
         self.layout = self.environment.layout
         self._build_networks()
-        self._quiet = (
-            config.update.follower_baseline == "quiet"
-            and config.update.gamma == 0.0
-            and instance.capacity is None
-        )
+        self._quiet = config.update.follower_baseline == "quiet" and config.update.gamma == 0.0
         self.annealing = Annealing(config.iterations, config.exploration)
         self.reward_scale = RunningScale(self.actors.agents, device=self.device)
         self.bonus = ExplorationBonus(self) if config.incentive.weight > 0.0 else None

@@ -8,19 +8,19 @@ builds and solves games: a result of other code or another file is never taken f
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import scipy
 
 import veaat_migration.game
 import veaat_migration.scenario
+from veaat_migration.digests import canonical, code_digest, digest
 from veaat_migration.studies import changes, evaluate, players
 from veaat_migration.studies.errors import StudyError
 from veaat_migration.studies.evaluate import SETTLED, Record
@@ -34,12 +34,12 @@ class Keys:
 
     def __init__(self, study: Study) -> None:
         """Digest the parts that all points share."""
-        content = _canonical(study.content)
-        self._common = _digest(code_version(), content, str(study.certify))
+        content = canonical(study.content)
+        self._common = digest(code_version(), content, str(study.certify))
 
     def of(self, point: Point) -> str:
         """The digest of one point."""
-        return _digest(self._common, _canonical(point.changes))
+        return digest(self._common, canonical(point.changes))
 
 
 class Journal:
@@ -122,25 +122,5 @@ class Journal:
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """Digest of everything that decides what the answer to a game is."""
-    files = [
-        file
-        for package in (veaat_migration.game, veaat_migration.scenario)
-        for folder in package.__path__
-        for file in sorted(Path(folder).rglob("*.py"))
-    ]
-    files += [Path(str(module.__file__)) for module in (changes, players, evaluate)]
-    sources = [file.read_text(encoding="utf-8") for file in files]
-    return _digest(np.__version__, scipy.__version__, *sources)
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _digest(*parts: str) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.hexdigest()
+    modules = (veaat_migration.game, veaat_migration.scenario, changes, players, evaluate)
+    return code_digest(modules, (np.__version__, scipy.__version__))

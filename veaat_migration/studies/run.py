@@ -59,7 +59,7 @@ def run_study(
                 for point, record in evaluate_all(study, todo, jobs, progress.show):
                     journal.add(key[point.number], study.time_limit, record)
                     records[point.number] = record
-                    progress.add(record)
+                    progress.add_record(record)
             except KeyboardInterrupt:
                 interrupted = True
             finally:

@@ -79,7 +79,7 @@ def test_an_ended_run_goes_on_with_the_same_numbers(tmp_path: Path, how: signal.
         (["train", "base", "--set", "iterations=0"], "iterations: must be >= 1, got 0"),
         (["train", "base", "--set", "name.x=0"], "name has no keys"),
         (["train", "base", "--seeds", "0"], "--seeds: must be at least 1"),
-        (["train", "base", "--device", "abacus"], "try --device cpu"),
+        (["train", "base", "--device", "abacus"], "try cpu"),
         (["evaluate", "nowhere"], "holds no checkpoint"),
         (["evaluate", "nowhere", "--perturb", "many"], "--perturb: must be numbers"),
         (["evaluate", "nowhere", "--perturb", "100"], "--perturb: must be > 0 and < 100"),

@@ -65,7 +65,7 @@ def test_prices_are_drawn_where_they_are_said_to_be(learner: Learner) -> None:
     assert near.std() == pytest.approx(WIDTH / np.sqrt(3.0), rel=0.1)
     own = np.log(shares[..., DRAWN + NEARBY :] / (1.0 - shares[..., DRAWN + NEARBY :]))
     assert own.mean() == pytest.approx(0.4, abs=0.1)
-    assert own.std() == pytest.approx(float(learner.actors.log_std[0, 0].exp()), rel=0.1)
+    assert own.std() == pytest.approx(float(learner.actors.log_std[0, 0].detach().exp()), rel=0.1)
 
 
 @pytest.mark.parametrize("capacity", [None, [3.0, 30.0], [5.0, 6.0]])

@@ -119,9 +119,13 @@ def measure(seconds: float) -> dict[str, list[float]]:
     from veaat_migration.msg import TrainingStatus
 
     from veaat_migration.nodes import qos
+    from veaat_migration.nodes.process import make_executor
 
     rclpy.init()
     node = rclpy.create_node("questions", namespace="veaat")
+    # rclpy's default executor takes several times as long to notice an answer as it took to come.
+    executor = make_executor("events")
+    executor.add_node(node)
     statuses: list[Any] = []
     node.create_subscription(TrainingStatus, "training_status", statuses.append, qos.ANSWERS)
     asked = questions(node)
@@ -129,7 +133,7 @@ def measure(seconds: float) -> dict[str, list[float]]:
         if not client.wait_for_service(60.0):
             raise SystemExit(f"{client.srv_name} does not appear")
     while not statuses or statuses[-1].iteration < 2:
-        rclpy.spin_once(node)
+        executor.spin_until_future_complete(rclpy.task.Future(), 0.1)
     first = statuses[-1].iteration
     times: dict[str, list[float]] = {name: [] for name in asked}
     end = time.monotonic() + seconds
@@ -137,7 +141,7 @@ def measure(seconds: float) -> dict[str, list[float]]:
         for name, (client, request, right) in asked.items():
             begin = time.perf_counter()
             future = client.call_async(request)
-            rclpy.spin_until_future_complete(node, future, timeout_sec=30.0)
+            executor.spin_until_future_complete(future, 30.0)
             times[name].append(time.perf_counter() - begin)
             if future.result() is None or not right(future.result()):
                 raise SystemExit(f"{name}: {future.result()}")

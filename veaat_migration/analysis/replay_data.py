@@ -39,7 +39,7 @@ class ReplayError(VeaatError, ValueError):
 
 
 class Phase(IntEnum):
-    """Where the migration of a twin stands; the numbers of ``action/MigrateTwin``."""
+    """Where the migration of a twin stands; numbers as in ``protocol/migration/codes.py``."""
 
     IDLE = 0
     """The twin rests at its RSU."""

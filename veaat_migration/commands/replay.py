@@ -29,6 +29,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from veaat_migration.commands.arguments import finite, positive
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,17 +50,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--title", default="", help="heading (default: name of the source)")
     add("--scenario", type=Path, metavar="FILE", help="scenario with the places of the RSUs")
     add("--trace", type=Path, metavar="FILE", help="for a bag: traffic in which its AVs drive")
-    add("--start", type=_finite, default=-math.inf, metavar="S",
+    add("--start", type=finite, default=-math.inf, metavar="S",
         help="first moment of the trace [s] (default: its beginning)")  # fmt: skip
-    add("--end", type=_finite, default=math.inf, metavar="S",
+    add("--end", type=finite, default=math.inf, metavar="S",
         help="last moment of the trace [s] (default: its end)")  # fmt: skip
-    add("--step", type=_positive, default=1.0, metavar="S",
+    add("--step", type=positive, default=1.0, metavar="S",
         help="time between two positions in the page [s] (default 1)")  # fmt: skip
     add("--vehicles", type=_count, metavar="N",
         help="at most so many vehicles at once (default: all)")  # fmt: skip
     add("--rsus", type=_count, default=12, metavar="N",
         help="trace without --scenario: RSUs to place (default 12)")  # fmt: skip
-    add("--radius", type=_positive, default=300.0, metavar="M",
+    add("--radius", type=positive, default=300.0, metavar="M",
         help="trace without --scenario: their coverage [m] (default 300)")  # fmt: skip
 
 
@@ -159,20 +161,6 @@ def _replay_of_bag(args: argparse.Namespace) -> dict[str, Any]:
         snapshots=_traffic(args, args.trace) if args.trace else None,
         interval=args.step,
     )
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a number, got {text}")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _finite(text)
-    if value <= 0.0:
-        raise argparse.ArgumentTypeError(f"must be > 0, got {text}")
-    return value
 
 
 def _count(text: str) -> int:

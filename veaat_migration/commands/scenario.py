@@ -23,11 +23,12 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from veaat_migration.commands.arguments import finite, positive
 
 if TYPE_CHECKING:
     from veaat_migration.mobility.traffic import Polyline, Traffic
@@ -72,7 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fcd = action("from-fcd", "from a SUMO trace", _FROM_FCD)
     fcd.add_argument("trace", type=Path, metavar="TRACE", help="trace.xml or trace.xml.gz")
     fcd.add_argument(
-        "--time", type=_finite, required=True, metavar="S", help="moment in the trace [s]"
+        "--time", type=finite, required=True, metavar="S", help="moment in the trace [s]"
     )
     _recipe_options(fcd)
     roads = action("from-roads", "from a generated town", _FROM_ROADS)
@@ -86,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ):
         roads.add_argument(option, type=_count, default=default, metavar="N",
                            help=f"{text} (default {default})")  # fmt: skip
-    roads.add_argument("--block", type=_positive, default=200.0, metavar="M",
+    roads.add_argument("--block", type=positive, default=200.0, metavar="M",
                        help="side of a block [m] (default 200)")  # fmt: skip
     roads.add_argument("--time", type=_duration, default=120.0, metavar="S",
                        help="drive this long, then take the scene [s] (default 120)")  # fmt: skip
@@ -106,16 +107,16 @@ def _recipe_options(parser: argparse.ArgumentParser) -> None:
     add("--avs", type=_count, default=6, metavar="N", help="vehicles that play (default 6)")
     add("--rsus", type=_count, default=3, metavar="N", help="roadside units (default 3)")
     add("--seed", type=_seed, default=0, metavar="N", help="seed of every draw (default 0)")
-    add("--radius", type=_positive, default=500.0, metavar="M",
+    add("--radius", type=positive, default=500.0, metavar="M",
         help="coverage radius of an RSU [m] (default 500)")  # fmt: skip
     add("--window", type=_duration, default=60.0, metavar="S",
         help="traffic of this time before --time counts for coverage [s] (default 60)")  # fmt: skip
     add("--no-delay", action="store_true", help="do not enforce the AVs' longest tolerated delays")
-    add("--delay-slack", type=_positive, nargs=2, default=(0.9, 1.6), metavar=("LOW", "HIGH"),
+    add("--delay-slack", type=positive, nargs=2, default=(0.9, 1.6), metavar=("LOW", "HIGH"),
         help="longest tolerated delays, as multiples of the delay that an AV has if it buys as "
         "it likes: spread from LOW to HIGH over the AVs; below 1 an AV has to buy more "
         "than it likes; every AV can meet its limit with b_max (default 0.9 1.6)")  # fmt: skip
-    add("--capacity", type=_positive, metavar="MHZ",
+    add("--capacity", type=positive, metavar="MHZ",
         help="expected load that each RSU can carry [MHz] (default: unlimited); such games can "
         "be solved, but not yet played by nodes")  # fmt: skip
     add("--name", help="name of the scenario (default: name of the output file)")
@@ -279,25 +280,8 @@ def _integer(text: str, low: int, high: int) -> int:
     return value
 
 
-def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"must be > 0, got {text}")
-    return value
-
-
 def _duration(text: str) -> float:
-    value = _finite(text)
+    value = finite(text)
     if not 0 <= value <= 86_400:
         raise argparse.ArgumentTypeError(f"must be from 0 to 86400 s, got {text}")
     return value

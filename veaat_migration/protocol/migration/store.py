@@ -1,6 +1,7 @@
 """What an RSU and an AV must not forget when they die: interfaces, and stores in memory.
 
-A write is on the disk when it returns; machines write before they say what depends on it.
+A record is on the disk when its write returns, an image when it was synced; machines write before
+they say what depends on it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,11 @@ class TwinStore(Protocol):
         ...
 
     def append_image(self, av_id: int, image: int, content: bytes) -> None:
-        """Add bytes to the end of an image."""
+        """Add bytes to the end of an image; they may be lost until :meth:`sync_image`."""
+        ...
+
+    def sync_image(self, av_id: int, image: int) -> None:
+        """See to it that all bytes of an image are on the disk."""
         ...
 
     def read_image(self, av_id: int, image: int) -> bytes:
@@ -127,6 +132,9 @@ class MemoryStore:
     def append_image(self, av_id: int, image: int, content: bytes) -> None:
         """Add bytes to the end of an image."""
         self._images.setdefault((av_id, image), bytearray()).extend(content)
+
+    def sync_image(self, av_id: int, image: int) -> None:
+        """Nothing to do."""
 
     def read_image(self, av_id: int, image: int) -> bytes:
         """All bytes there are of an image."""

@@ -57,9 +57,9 @@ class Custody:
         copy = self.held.get(av_id)
         return copy if copy is not None and copy.kind is CopyKind.OWNER else None
 
-    def image(self, copy: Copy) -> bytes:
-        """The image of a copy."""
-        return self._store.read_image(copy.av_id, copy.image)
+    def image(self, copy: Copy, size: int = -1) -> bytes:
+        """The image of a copy, or the first ``size`` bytes of it."""
+        return self._store.read_image(copy.av_id, copy.image, size)
 
     def update(self, av_id: int, live: bytes) -> Copy:
         """Replace the live state of an owned twin."""

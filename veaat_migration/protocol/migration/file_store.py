@@ -102,10 +102,13 @@ class FileStore:
             _sync_file(path)
             _sync_folder(path.parent)
 
-    def read_image(self, av_id: int, image: int) -> bytes:
-        """All bytes there are of an image."""
+    def read_image(self, av_id: int, image: int, size: int = -1) -> bytes:
+        """All bytes there are of an image, or the first ``size`` of them."""
         path = self._image(av_id, image)
-        return path.read_bytes() if path.exists() else b""
+        if not path.exists():
+            return b""
+        with path.open("rb") as file:
+            return file.read(size)
 
     def drop_image(self, av_id: int, image: int) -> None:
         """Forget an image."""

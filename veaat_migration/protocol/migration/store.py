@@ -80,8 +80,8 @@ class TwinStore(Protocol):
         """See to it that all bytes of an image are on the disk."""
         ...
 
-    def read_image(self, av_id: int, image: int) -> bytes:
-        """All bytes there are of an image."""
+    def read_image(self, av_id: int, image: int, size: int = -1) -> bytes:
+        """All bytes there are of an image, or the first ``size`` of them."""
         ...
 
     def drop_image(self, av_id: int, image: int) -> None:
@@ -136,9 +136,10 @@ class MemoryStore:
     def sync_image(self, av_id: int, image: int) -> None:
         """Nothing to do."""
 
-    def read_image(self, av_id: int, image: int) -> bytes:
-        """All bytes there are of an image."""
-        return bytes(self._images.get((av_id, image), b""))
+    def read_image(self, av_id: int, image: int, size: int = -1) -> bytes:
+        """All bytes there are of an image, or the first ``size`` of them."""
+        content = bytes(self._images.get((av_id, image), b""))
+        return content if size < 0 else content[:size]
 
     def drop_image(self, av_id: int, image: int) -> None:
         """Forget an image."""

@@ -187,6 +187,11 @@ class TwinVehicle:
         return self.arbiter.ownership.owner_id
 
     @property
+    def source_id(self) -> int:
+        """RSU that the migration leaves; 0: there is none, or from home."""
+        return 0 if self._journey is None else self._journey.source_id
+
+    @property
     def choice(self) -> tuple[int, float, float] | None:
         """Target, bandwidth [MHz] and efficiency [bit/s/Hz] of the migration; None: not chosen."""
         journey = self._journey

@@ -39,7 +39,8 @@ POLL = 0.2
 class Ending(Enum):
     """Why a simulation is over."""
 
-    PLAYED = "all rounds were played, or all traffic is over"
+    PLAYED = "all rounds were played"
+    OVER = "the traffic is over"
     INTERRUPTED = "stopped by a signal"
     FAILED = "it could not go on"
 
@@ -144,7 +145,9 @@ class Starter:
         name, part = child.spec.name, child.spec.part
         self._dead.add(name)
         if child.exit_code == 0:
-            if part in (Part.MONITOR, Part.TRAFFIC):
+            if part is Part.TRAFFIC:
+                return Ending.OVER
+            if part is Part.MONITOR:
                 return Ending.PLAYED
             if part is Part.RECORDER:
                 self._deaths += 1

@@ -29,6 +29,7 @@ from veaat_migration.commands.arguments import finite, positive
 
 if TYPE_CHECKING:
     from veaat_migration.bringup.city import City
+    from veaat_migration.bringup.run_folder import RunFolder
 
 SUMMARY = "let twins migrate between RSUs over ROS 2, on real or generated traffic"
 
@@ -167,5 +168,10 @@ def _city(args: argparse.Namespace, folder: Path, name: str) -> City:
     )
 
 
-def _analyse(folder: object) -> None:
-    print("analysis follows")
+def _analyse(folder: RunFolder) -> None:
+    from veaat_migration.analysis.report import write_report
+    from veaat_migration.analysis.summary import format_summary
+
+    report = write_report(folder.bag, folder.path, plots=False, equilibrium=False)
+    print()
+    print(format_summary(report))

@@ -157,6 +157,7 @@ class TwinVehicle(ManagedNode):
         self._view = view = self._surroundings.look(sample.position, sample.velocity)
         owner, horizon = self._pilot.vehicle.owner_id, number(self.values, "horizon")
         sight = Sight(
+            owner,
             leaving=view.leaves(owner, horizon),
             candidates=view.candidates(owner, horizon),
             covered=view.covered,
@@ -259,6 +260,9 @@ class TwinVehicle(ManagedNode):
         fresh = not math.isnan(self._meter.age(now))
         if not (end.outcome.moved and end.outcome.error is ErrorCode.NONE and fresh):
             self._release(now)
+            return
+        # The new owner waits for something to answer.
+        self._on_telemetry()
 
     def _release(self, now: float) -> None:
         if self._held is None:
@@ -284,7 +288,8 @@ class TwinVehicle(ManagedNode):
         if self._watch.state(now) is not PositionState.FRESH or position is None:
             if self._view is not None:
                 self._view = None
-                self._run(self._pilot.see(Sight(), now), now)
+                blind = Sight(self._pilot.vehicle.owner_id, blind=True)
+                self._run(self._pilot.see(blind, now), now)
             return
         owner = self._pilot.vehicle.owner_id
         if owner == 0:

@@ -55,6 +55,8 @@ class PilotConfig:
 class Sight:
     """What the AV sees of the RSUs around it."""
 
+    owner_id: int = 0
+    """Owner of the twin when it looked: the next two are about this one."""
     leaving: bool = False
     """It is out of the owner's coverage, or soon will be."""
     candidates: tuple[int, ...] = ()
@@ -62,6 +64,8 @@ class Sight:
     covered: frozenset[int] = frozenset()
     efficiency: Mapping[int, float] = field(default_factory=dict)
     """s_ij [bit/s/Hz]."""
+    blind: bool = False
+    """It does not know where it is: that it sees no coverage means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,7 @@ class Pilot:
             self._config.automatic
             and now >= self._next_try
             and vehicle.arbiter.standing is Standing.SETTLED
+            and sight.owner_id == vehicle.owner_id
             and (sight.leaving or vehicle.owner_id == 0)
             and bool(self.candidates)
         )
@@ -300,6 +305,8 @@ class Pilot:
     def _keep_pace(self, choice: Choice, now: float) -> list[PilotOutput]:
         """Transfer as fast as the link is now, and not at all out of the target's coverage."""
         target = choice.decision.target_id
+        if self.sight.blind:
+            return []
         if self._entered and target not in self.sight.covered:
             reason = f"the AV left the coverage of RSU {target}"
             return self._give_up(ErrorCode.TRANSFER_BROKEN, reason, now)

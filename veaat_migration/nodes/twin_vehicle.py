@@ -295,9 +295,10 @@ class TwinVehicle(ManagedNode):
         if owner == 0:
             return
         self._sequence += 1
-        velocity = tuple(0.0 if math.isnan(v) else v for v in self._velocity)
+        vx, vy = (0.0 if math.isnan(v) else v for v in self._velocity)
         self._meter.sent(self._sequence, now)
-        self._telemetry.publish(owner, self._sequence, position[:2], velocity)
+        here = (position[0], position[1])
+        self._telemetry.publish(owner, self._sequence, here, (vx, vy))
 
     def _tell_task(self) -> None:
         """Tell the AV's player where the twin may go now: it bids for nothing else."""

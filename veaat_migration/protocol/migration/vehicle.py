@@ -141,6 +141,10 @@ class TwinVehicle:
         """Call the migration off; it is too late when the target owns the twin already."""
         return self._end(now, ErrorCode.CANCELED, "canceled")
 
+    def break_off(self, reason: str, now: float) -> list[Output]:
+        """End a transfer that the AV knows cannot go on: it has left the target's coverage."""
+        return self._end(now, ErrorCode.TRANSFER_BROKEN, reason)
+
     # Input ------------------------------------------------------------------------------------
 
     def on_message(self, message: Any, now: float) -> list[Output]:

@@ -21,6 +21,7 @@ COMMANDS = (
     "sim",
     "bag",
     "replay",
+    "fleet",
     "qoe",
     "doctor",
 )

@@ -63,7 +63,8 @@ class Migration:
     total: float = math.nan
     """From the purchase to the connection with the target."""
     downtime: float = math.nan
-    """Time without service until connected."""
+    """Looks in coverage without service since the last with it, times their distance: in the mean
+    over many migrations right also for interruptions shorter than a step."""
     reached: dict[Phase, float] = field(default_factory=dict)
     """When each phase was first seen."""
 

@@ -19,8 +19,9 @@ GAIN = 1e-6
 """Largest relative gain by another price that counts as none."""
 _POINTS = np.linspace(-1.0, 1.0, 5)
 _GRID = 33
-_WIDE = 0.3
-"""Half-width of the neighbourhood in ln p at the start."""
+_WIDE, _SMOOTH = 0.3, 1e-3
+"""Half-widths of the neighbourhood in ln p: at the start, and where a parabola is as good as the
+payoff; only around kinks it becomes smaller."""
 _EXACT = 1e-12
 """Accuracy of the AVs' replies, relative to b_max: differences of payoffs must be right."""
 _ROUGH = 1e-8
@@ -42,15 +43,15 @@ class Equilibrium:
 
 
 def equilibrium(
-    market: Market, start: FloatArray | None = None, *, accuracy: float = 1e-5
+    market: Market, start: FloatArray | None = None, *, accuracy: float = 1e-7
 ) -> Equilibrium:
     """Solve a market.
 
     Args:
         market: to be solved.
         start: prices to begin with [R], NaN where unknown; None: nothing is known.
-        accuracy: half-width of the last neighbourhood in ln p. Payoffs are flat at their best: a
-            price that is off by this much costs about its square.
+        accuracy: last move in ln p. Payoffs are flat at their best: a price that is off by this
+            much costs about its square.
     """
     low, high = market.price_min, market.price_max
     guess = np.sqrt(low * high) if start is None else start
@@ -99,15 +100,14 @@ def _settle(market: Market, prices: FloatArray, width: float, accuracy: float) -
             move *= 0.5
         place = place + move
         largest = float(np.abs(move).max(initial=0.0))
-        if width <= accuracy and largest < width:
+        if width <= _SMOOTH and largest < accuracy:
             break
-        width = min(max(2.0 * largest, accuracy), _WIDE)
+        least = _SMOOTH if step < _PATIENCE else 0.5 * width
+        width = min(max(2.0 * largest, least), _WIDE)
     return np.exp(place)
 
 
-def _peak(
-    grid: FloatArray, worth: FloatArray, rows: np.ndarray, middle: np.ndarray
-) -> FloatArray:
+def _peak(grid: FloatArray, worth: FloatArray, rows: np.ndarray, middle: np.ndarray) -> FloatArray:
     """Top of the parabola through three points of each row, within them."""
     x0, x1, x2 = (grid[rows, middle + k] for k in (-1, 0, 1))
     f0, f1, f2 = (worth[rows, middle + k] for k in (-1, 0, 1))
@@ -115,7 +115,8 @@ def _peak(
         top = (x1 - x0) ** 2 * (f1 - f2) - (x1 - x2) ** 2 * (f1 - f0)
         bottom = (x1 - x0) * (f1 - f2) - (x1 - x2) * (f1 - f0)
         peak = x1 - 0.5 * top / bottom
-    return np.where(np.isfinite(peak), np.clip(peak, np.minimum(x0, x2), np.maximum(x0, x2)), x1)
+    inside = np.clip(peak, np.minimum(x0, x2), np.maximum(x0, x2))
+    return np.asarray(np.where(np.isfinite(peak), inside, x1))
 
 
 def _payoffs(

@@ -85,8 +85,9 @@ def play_round(
     if not len(playing):
         return Round(0, {})
     rsus = np.flatnonzero(reach.any(axis=0))
-    moment = _moment(view, [ready[k] for k in playing], reach[np.ix_(playing, rsus)], rsus, city,
-                     settings, merits)  # fmt: skip
+    players = [ready[int(k)] for k in playing]
+    among = reach[np.ix_(playing, rsus)]
+    moment = _moment(view, players, among, rsus, city, settings, merits)
     deal = policy.play(moment)
     utilities = moment.market.parts(deal.prices, deal.demand).sum(axis=1)
     for i, k in enumerate(playing.tolist()):
@@ -105,7 +106,7 @@ def _moment(
     settings: Settings,
     merits: Merits,
 ) -> Moment:
-    where = np.ix_([asking.row for asking in players], rsus)
+    where = np.ix_(np.array([asking.row for asking in players]), rsus)
     avs = [asking.av for asking in players]
     sellers = [city.rsus[j] for j in rsus]
     reputation = [merits.reputation(int(j) + 1) for j in rsus]

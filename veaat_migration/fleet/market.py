@@ -90,14 +90,11 @@ class Market:
         """
         size = max(1, _CHUNK // (self.n_avs * self.n_rsus))
         parts = [
-            self._demand(prices[k : k + size], accuracy, guess)
-            for k in range(0, len(prices), size)
+            self._demand(prices[k : k + size], accuracy, guess) for k in range(0, len(prices), size)
         ]
         return np.concatenate(parts)
 
-    def _demand(
-        self, prices: FloatArray, accuracy: float, guess: FloatArray | None
-    ) -> FloatArray:
+    def _demand(self, prices: FloatArray, accuracy: float, guess: FloatArray | None) -> FloatArray:
         theta, p = self.theta(prices), prices[:, None, :]
         delta, offset = self.satisfaction[:, None], self.offset[:, None]
         coupled = bool(self.social or self.service)

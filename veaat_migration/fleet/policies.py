@@ -1,15 +1,6 @@
-"""Policies that price and buy in a fleet's games, by name.
+"""Policies that price and buy in a fleet's games, by name: ``DESCRIPTIONS`` says what each does.
 
 All of them play both sides. What a deal says is carried out by the same migrations.
-
-best_response  RSUs ask the exact Stackelberg equilibrium of the moment's game, as if they knew its
-               AVs; AVs buy their exact best response and choose as vehicles do (``MigrationPlanner``)
-greedy         RSUs repeat the price that earned most per AV in memory, AVs the share of b_max that was
-               worth most; one time in ten they try another one (as ``policy/baselines.py``)
-random         random prices, demand and target
-nearest        equilibrium prices; the target is the nearest RSU, whatever it costs
-strongest      equilibrium prices; the target is the RSU with the best signal now
-learned        networks that all RSUs, and all AVs, share (``learned.py``)
 """
 
 from __future__ import annotations
@@ -31,7 +22,22 @@ from veaat_migration.policy.baselines import EXPLORATION, MEMORY
 from veaat_migration.policy.interface import FollowerObservation
 from veaat_migration.policy.migration import MigrationPlanner
 
-NAMES = ("best_response", "learned", "greedy", "random", "nearest", "strongest")
+DESCRIPTIONS = {
+    "best_response": "RSUs ask the exact Stackelberg equilibrium of the moment's game, as if they "
+    "knew its AVs; AVs buy their exact best response, and go where the vehicle's planner says: to "
+    "the RSU in time with the largest part of their expected utility.",
+    "learned": "RSUs share one pricing network, AVs one demand network; each player gives it what "
+    "it knows itself. Targets by the vehicle's planner.",
+    "greedy": "Each RSU repeats the price that earned most per asking AV in its last 100 games; "
+    "AVs repeat the share of b_max that was worth most, in a memory that they share because each "
+    "plays few games; one time in ten another one. Targets by the vehicle's planner.",
+    "random": "Random prices, demands and targets among the RSUs in range.",
+    "nearest": "Equilibrium prices and the best response's bandwidth, bought at the nearest RSU "
+    "in range.",
+    "strongest": "Equilibrium prices and the best response's bandwidth, bought at the RSU in range "
+    "with the best signal at that moment.",
+}
+NAMES = tuple(DESCRIPTIONS)
 ACCURACY = 1e-3
 """Of equilibrium prices: payoffs are then right to about a millionth."""
 

@@ -91,7 +91,7 @@ def draw_av(seed: int, name: str, kinds: Sequence[Av] = ()) -> tuple[Av, Twin]:
             offset=float(math.e - sensitivity * threshold),
             data=float(draw.uniform(25.0, 100.0)) * MEGABIT_PER_MEGABYTE,
             cycles=float(draw.uniform(2.0, 20.0)),
-            max_delay=float(draw.uniform(6.0, 14.0)),
+            max_delay=float(draw.uniform(8.0, 20.0)),
         )
     return av, Twin(draw.bytes(IMAGE_SIZE), live=b"\0" * 8, data=av.data, cycles=av.cycles)
 

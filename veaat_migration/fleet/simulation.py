@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +21,6 @@ from veaat_migration.fleet.policies import Policy
 from veaat_migration.fleet.population import Av, City, draw_av
 from veaat_migration.fleet.settings import Settings
 from veaat_migration.game.experience import Reputation
-from veaat_migration.game.instance import FloatArray
 from veaat_migration.mobility.fleet import Fleet, FleetView
 from veaat_migration.mobility.traffic import Snapshot
 from veaat_migration.protocol.migration.codes import ErrorCode, Phase
@@ -31,7 +29,6 @@ from veaat_migration.protocol.migration.merits import Merits
 from veaat_migration.protocol.migration.messages import Proposal
 
 BoolArray = npt.NDArray[np.bool_]
-_ROUNDING = 1e-9
 
 
 class Observer(Protocol):
@@ -60,6 +57,8 @@ class Rider:
     deploying: bool = False
     seen_served: float = 0.0
     """Last moment at which its twin served it [s]."""
+    missed: int = 0
+    """Looks in coverage since then."""
     may_ask: float = 0.0
     """Not before this [s]."""
     migration: Migration | None = None
@@ -99,7 +98,7 @@ class Record:
 
 
 class Simulation:
-    """One run. Deterministic: the same traffic, city, settings, policy and seed, the same record."""
+    """One run. The same traffic, city, settings, policy and seed give the same record."""
 
     def __init__(
         self,
@@ -138,9 +137,7 @@ class Simulation:
             hysteresis=self.settings.hysteresis,
             handover_margin=self.settings.handover_margin,
         )
-        self._plant = Plant(
-            city, self.settings, seed, on_report=self._note, admit=self._admission
-        )
+        self._plant = Plant(city, self.settings, seed, on_report=self._note, admit=self._admission)
         self.meters = Meters(len(rsus), self.settings.step)
         self.merits = Merits(Reputation())
         self.riders: dict[int, Rider] = {}
@@ -186,9 +183,7 @@ class Simulation:
             meters=self.meters,
             deployments=self._deployments,
             riders=self._count,
-            reputation=tuple(
-                self.merits.reputation(j) for j in range(1, len(self.city.rsus) + 1)
-            ),
+            reputation=tuple(self.merits.reputation(j) for j in range(1, len(self.city.rsus) + 1)),
             start=self._start,
             end=self.now,
             violations=tuple(self._plant.violations),
@@ -205,8 +200,8 @@ class Simulation:
         """Who came and went, who hears whom, who is served; what is under way."""
         ids = self._rows(view)
         covered = view.coverage.covered
-        heard = covered.any(axis=1)
-        self._plant.hear(ids, heard.tolist())
+        heard: BoolArray = np.any(covered, axis=1)
+        self._plant.hear(ids, map(bool, heard))
         self._meter(view, ids, heard)
         for row, av_id in enumerate(ids):
             rider = self.riders[av_id]
@@ -228,8 +223,8 @@ class Simulation:
             self._plant.disappear(av_id)
         ids = []
         for name in view.scene.ids:
-            av_id = self._numbers.get(name)
-            if av_id is None:
+            av_id = self._numbers.get(name, 0)
+            if av_id == 0:
                 self._count += 1
                 av_id = self._numbers[name] = self._count
                 av, twin = draw_av(self._seed, name, self.city.kinds)
@@ -248,9 +243,10 @@ class Simulation:
             if rsu is not None:
                 hosted[rsu - 1] += 1.0
                 if view.coverage.covered[row, rsu - 1]:
-                    rider.seen_served = now
+                    rider.seen_served, rider.missed = now, 0
             if rider.deployed and heard[row]:
                 ages.append(now - rider.seen_served)
+                rider.missed += rider.seen_served < now
         self.meters.look(len(ids), len(ages), np.array(ages), hosted, self._used)
 
     def _follow(self, view: FleetView, row: int, av_id: int, rider: Rider) -> None:
@@ -262,8 +258,7 @@ class Simulation:
         if view.coverage.covered[row, target]:
             rider.inside = True
         elif rider.inside or self.now > rider.arriving:
-            order = partial(_break_off, LEFT_COVERAGE)
-            self._plant.order(av_id, order)
+            self._plant.order(av_id, lambda machine, now: machine.break_off(LEFT_COVERAGE, now))
             return
         if self.settings.follow_link:
             efficiency = float(view.efficiency[row, target])
@@ -278,7 +273,8 @@ class Simulation:
         rsu = int(view.coverage.connected[row]) + 1
         if rsu not in self._plant.alive():
             return
-        bandwidth, efficiency = self.settings.deployment_bandwidth, float(view.efficiency[row, rsu - 1])
+        bandwidth = self.settings.deployment_bandwidth
+        efficiency = float(view.efficiency[row, rsu - 1])
         rider.deploying = True
         self._plant.order(av_id, lambda machine, now: machine.request(now))
         self._plant.order(
@@ -290,7 +286,7 @@ class Simulation:
     def _ask(self, view: FleetView) -> None:
         """AVs about to leave their twin's RSU ask; the game follows after the negotiation."""
         rows: dict[int, int] = {}
-        exits, heard = view.exit_time, view.coverage.covered.any(axis=1)
+        exits, heard = view.exit_time, np.any(view.coverage.covered, axis=1)
         for row, name in enumerate(view.scene.ids):
             av_id = self._numbers[name]
             rider = self.riders[av_id]
@@ -402,7 +398,7 @@ class Simulation:
             rider.deploying = False
             if outcome.moved:
                 rider.deployed = True
-                rider.seen_served = self.now
+                rider.seen_served, rider.missed = self.now, 0
                 self._deployments += 1
                 if self._observer is not None:
                     owner = outcome.target_id - 1
@@ -422,8 +418,7 @@ class Simulation:
         migration = rider.migration
         assert migration is not None
         migration.finish(outcome, reason, moved=moved, now=self.now)
-        gap = self.now - rider.seen_served
-        migration.downtime = gap if gap > self.settings.step + _ROUNDING else 0.0
+        migration.downtime = rider.missed * self.settings.step
         rider.migration = None
         failed = outcome != ErrorCode.NONE.name
         rider.may_ask = self.now + (self.settings.retry if failed else 0.0)
@@ -431,7 +426,3 @@ class Simulation:
         self.migrations.append(migration)
         if self._observer is not None:
             self._observer.ended(self.now, migration)
-
-
-def _break_off(reason: str, machine: object, now: float) -> list[object]:
-    return machine.break_off(reason, now)  # type: ignore[attr-defined,no-any-return]

@@ -222,9 +222,7 @@ class World:
         generator = np.random.default_rng([self._seed, number, site.lives])
         bench = Workbench(server.arrival_rate, server.service_rate, server.compute, generator)
         admit = None if self.admit is None else partial(self.admit, number)
-        site.machine = TwinHost(
-            number, self.config, site.disk, bench, session=session, admit=admit
-        )
+        site.machine = TwinHost(number, self.config, site.disk, bench, session=session, admit=admit)
         self.step(site, lambda host, now: host.start(now))
 
     def kill(self, site: Site, *, wipe: bool = False) -> None:

@@ -1,10 +1,10 @@
 """A fleet against its bars: do delays agree with the model, is it fast and small, is any twin lost?
 
-    tools/run python benchmarks/fleet.py model                  pooled seeds until 10,000 migrations
-    tools/run python benchmarks/fleet.py speed --trace T.xml.gz 500 vehicles x 12 RSUs for 300 s
-    tools/run python benchmarks/fleet.py faults                 5 % loss and deaths, 10,000 migrations
-    tools/run python benchmarks/fleet.py stream                 a long trace from a file, peak memory
-    tools/run python benchmarks/fleet.py links                  what a link that moves does to delays
+    tools/run python benchmarks/fleet.py model    delays, pooled seeds until 10,000 migrations
+    tools/run python benchmarks/fleet.py speed    500 vehicles x 12 RSUs for 300 s (--trace FILE)
+    tools/run python benchmarks/fleet.py faults   5 % loss and deaths, 10,000 migrations
+    tools/run python benchmarks/fleet.py stream   a simulation on a long file, peak memory
+    tools/run python benchmarks/fleet.py links    what a link that moves does to delays
 
 Without --trace a generated town of 500 vehicles takes the place of a city. ``model`` holds links as
 they were when bandwidth was bought, as D / (b s) has it, and compares means of completed
@@ -36,8 +36,9 @@ from veaat_migration.fleet.metrics import summary
 from veaat_migration.fleet.places import Excerpt, placed
 from veaat_migration.fleet.policies import make_policy
 from veaat_migration.fleet.population import reseeded
+from veaat_migration.fleet.riders import Record
 from veaat_migration.fleet.settings import Settings
-from veaat_migration.fleet.simulation import Record, Simulation
+from veaat_migration.fleet.simulation import Simulation
 from veaat_migration.fleet.town import Town, write_town
 from veaat_migration.mobility.fcd import read_fcd, write_fcd
 from veaat_migration.mobility.traffic import Snapshot
@@ -112,7 +113,7 @@ def model(options: argparse.Namespace, folder: Path) -> bool:
 
 
 def links(options: argparse.Namespace, folder: Path) -> bool:
-    """The same means with links that follow the vehicle: what the model's transfer term leaves out."""
+    """Mean transfers over links that move or stay, beside the model's D / (b s)."""
     excerpt = excerpt_of(options, folder)
     for name, settings in (
         ("distance and fading followed", Settings()),

@@ -20,7 +20,11 @@ def road() -> Road:
     """Vehicles one behind the other drive east at 20 m/s along y = 0."""
 
     def drive(
-        vehicles: int = 1, seconds: int = 60, gap: float = 40.0, speed: float = 20.0, step: float = 1.0
+        vehicles: int = 1,
+        seconds: int = 60,
+        gap: float = 40.0,
+        speed: float = 20.0,
+        step: float = 1.0,
     ) -> Iterator[Snapshot]:
         for k in range(int(seconds / step) + 1):
             time = k * step

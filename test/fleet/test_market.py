@@ -108,6 +108,26 @@ def test_nobody_gains_whoever_reaches_whom(seed: int, n_avs: int, n_rsus: int) -
         np.testing.assert_allclose(found.demand[i, own], exact.bandwidth, atol=1e-6)
 
 
+def test_groups_that_share_no_rsu_play_on_their_own() -> None:
+    left, right = market(1, 4, 3, 2.0), market(2, 3, 2, 2.0)
+    joined = Market(
+        np.concatenate([left.satisfaction, right.satisfaction]),
+        np.concatenate([left.offset, right.offset]),
+        np.concatenate([left.quality, right.quality]),
+        np.concatenate([left.cost, right.cost]),
+        np.block([
+            [left.reach, np.zeros((4, 2), dtype=bool)],
+            [np.zeros((3, 3), dtype=bool), right.reach],
+        ]),
+        60.0, 30.0, left.social, 0.001,
+    )  # fmt: skip
+    together, one, other = map(equilibrium, (joined, left, replace(right, social=left.social)))
+
+    np.testing.assert_allclose(together.prices, [*one.prices, *other.prices], rtol=1e-9)
+    np.testing.assert_allclose(together.demand[:4, :3], one.demand)
+    assert best_elsewhere(joined, together.prices)[1] < 1e-6
+
+
 def test_starting_near_the_answer_changes_nothing() -> None:
     one = market(5, 10, 4, 0.5)
     cold = equilibrium(one)

@@ -97,9 +97,7 @@ def test_a_full_target_refuses(road, two_cells, calm, simulate, changed) -> None
     assert record.reputation == (1.0, 1.0)
 
 
-def test_bandwidth_is_free_again_after_a_transfer(
-    road, two_cells, calm, simulate, changed
-) -> None:
+def test_bandwidth_is_free_again_after_a_transfer(road, two_cells, calm, simulate, changed) -> None:
     one = simulate(road(), two_cells, settings=calm).run().migrations[0]
     enough = changed(two_cells, capacity=1.5 * one.bandwidth)
     record = simulate(road(vehicles=3, seconds=90, gap=300.0), enough, settings=calm).run()
@@ -233,9 +231,7 @@ def test_who_is_out_of_coverage_is_not_heard(two_cells, calm) -> None:
 def test_who_ends_its_journey_is_forgotten(road, two_cells, calm, simulate) -> None:
     def until(end: float):
         for snapshot in road(vehicles=2, seconds=20):
-            yield Snapshot(
-                snapshot.time, snapshot.vehicles[: 1 if snapshot.time >= end else 2]
-            )
+            yield Snapshot(snapshot.time, snapshot.vehicles[: 1 if snapshot.time >= end else 2])
 
     simulation = simulate(until(7.0), two_cells, settings=calm)
     simulation.run()

@@ -18,7 +18,8 @@ meets the same fleet with the same seeds. The results folder gets
 RSUs stand where they cover most of the traffic (--rsus, --radius), each seed draws their numbers;
 or they are those of a scenario (--scenario), and vehicles are like its AVs.
 
-  veaat fleet town -o FILE.xml.gz   writes the town's trace only
+  veaat fleet town -o FILE.xml.gz            writes the town's trace only
+  veaat fleet train -o FILE.safetensors      trains the policy 'learned' (needs PyTorch)
 
 Exit status: 0 done, 1 runs failed or a twin was not owned exactly once, 2 unusable,
 130 interrupted.
@@ -53,12 +54,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "simulate a fleet on a traffic trace and compare policies"
 _SHOWN = 5
-_POLICIES = "best_response,learned,greedy,random,nearest,strongest"
+_POLICIES = "best_response,greedy,random,nearest,strongest"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("source", metavar="SOURCE", help="trace (.xml, .xml.gz), or 'town'")
+    parser.add_argument("source", metavar="SOURCE", help="trace (.xml, .xml.gz), 'town' or 'train'")
     what = parser.add_argument_group("comparison")
     what.add_argument(
         "--policies", default=_POLICIES, metavar="A,B,...", help=f"(default: {_POLICIES})"
@@ -93,6 +94,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     weather.add_argument("--no-fading", action="store_true", help="links by distance only")
     weather.add_argument("--hold-links", action="store_true",
                          help="links stay as they are when bandwidth is bought")  # fmt: skip
+    learning = parser.add_argument_group("learned policy")
+    learning.add_argument("--weights", type=Path, metavar="FILE",
+                          help="of 'learned' (default: those of the package)")  # fmt: skip
+    learning.add_argument("--iterations", type=_count, default=3000, metavar="N",
+                          help="train: batches of 128 games (3000)")  # fmt: skip
+    learning.add_argument("--train-seed", type=_whole, default=1, metavar="N", help="train: (1)")
     running = parser.add_argument_group("running")
     running.add_argument("-j", "--jobs", type=_count, metavar="N", help="processes (one per core)")
     running.add_argument("--fresh", action="store_true", help="run everything again")
@@ -107,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
     from veaat_migration.parallel import default_jobs
 
     output: Path | None = args.output
+    if args.source == "train":
+        return _train(args, output)
     if output is not None and output.name.endswith((".xml", ".xml.gz")):
         return _write_town_only(args, output)
     folder = output or Path("runs") / f"fleet-{_name(args.source)}"
@@ -117,6 +126,27 @@ def run(args: argparse.Namespace) -> int:
         wish, folder, jobs=args.jobs or default_jobs(), stream=sys.stderr, fresh=args.fresh
     )
     return _report(comparison, folder)
+
+
+def _train(args: argparse.Namespace, path: Path | None) -> int:
+    """Train the shared networks and write them."""
+    from veaat_migration.commands.train import require_torch
+    from veaat_migration.fleet.errors import FleetError
+
+    if path is None or path.suffix != ".safetensors":
+        raise FleetError("--output: say where to write the policy, a file named .safetensors")
+    require_torch()
+    from veaat_migration.fleet.training import Plan, train
+
+    plan = Plan(iterations=args.iterations, seed=args.train_seed)
+    command = f"veaat fleet train --iterations {plan.iterations} --train-seed {plan.seed}"
+    weights = train(plan, command=command, show=lambda line: print(line, flush=True))
+    try:
+        path.write_bytes(weights.to_bytes())
+    except OSError as error:
+        raise FleetError(f"{path}: cannot be written: {error.strerror or error}") from error
+    print(f"{weights.training}\nwrote {path}, digest {weights.digest}")
+    return 0
 
 
 def _write_town_only(args: argparse.Namespace, path: Path) -> int:
@@ -169,7 +199,8 @@ def _wish(args: argparse.Namespace, excerpt: Excerpt) -> Wish:
         follow_link=not args.hold_links,
     )
     seeds = tuple(range(1, args.seeds + 1))
-    return Wish(excerpt, _site(args, excerpt), policies, seeds, settings, replays)
+    site = _site(args, excerpt)
+    return Wish(excerpt, site, policies, seeds, settings, replays, weights=args.weights)
 
 
 def _site(args: argparse.Namespace, excerpt: Excerpt) -> Site:
@@ -177,7 +208,7 @@ def _site(args: argparse.Namespace, excerpt: Excerpt) -> Site:
     from veaat_migration.fleet.places import from_scenario, placed
 
     if args.scenario is not None:
-        return from_scenario(find_scenario(args.scenario))
+        return from_scenario(find_scenario(str(args.scenario)))
     return placed(excerpt, args.rsus, args.radius)
 
 

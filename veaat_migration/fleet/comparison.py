@@ -36,6 +36,8 @@ class Wish:
     settings: Settings = field(default_factory=Settings)
     replays: tuple[str, ...] = ()
     """Policies of which the first seed's run is also written as a replay."""
+    weights: Path | None = None
+    """File of the learned policy; None: the one that comes with the package."""
 
     def __post_init__(self) -> None:
         """Check.
@@ -111,7 +113,7 @@ def tasks_of(wish: Wish, folder: Path) -> list[Task]:
     common = common_key(trace, wish.excerpt, wish.site, wish.settings)
     tasks = []
     for policy in wish.policies:
-        version = getattr(make_policy(policy, 1, 0), "version", "")
+        version = getattr(make_policy(policy, 1, 0, wish.weights), "version", "")
         for seed in wish.seeds:
             tasks.append(
                 Task(
@@ -122,6 +124,7 @@ def tasks_of(wish: Wish, folder: Path) -> list[Task]:
                     seed=seed,
                     key=digest(common, policy, version, str(seed)),
                     folder=folder,
+                    weights=wish.weights,
                     replay=policy in wish.replays and seed == wish.seeds[0],
                 )
             )

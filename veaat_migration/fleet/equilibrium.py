@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from veaat_migration.fleet.market import Market
 from veaat_migration.game.instance import FloatArray
@@ -56,6 +57,38 @@ def equilibrium(
     low, high = market.price_min, market.price_max
     guess = np.sqrt(low * high) if start is None else start
     prices = np.clip(np.where(np.isfinite(guess), guess, np.sqrt(low * high)), low, high)
+    groups = _groups(market)
+    if len(groups) == 1:
+        return _solve(market, prices, accuracy)
+    demand, gain = np.zeros(market.reach.shape), 0.0
+    for avs in groups:
+        part, rsus = market.take(avs)
+        found = _solve(part, prices[rsus], accuracy)
+        prices[rsus], gain = found.prices, max(gain, found.gain)
+        demand[np.ix_(avs, rsus)] = found.demand
+    return Equilibrium(prices, demand, gain)
+
+
+def _groups(market: Market) -> list[npt.NDArray[np.intp]]:
+    """AVs that share RSUs, directly or through others: groups play games of their own."""
+    root = list(range(market.n_rsus))
+
+    def find(j: int) -> int:
+        while root[j] != j:
+            root[j] = root[root[j]]
+            j = root[j]
+        return j
+
+    first = [int(row.argmax()) for row in market.reach]
+    for i, row in enumerate(market.reach):
+        for j in np.flatnonzero(row).tolist():
+            root[find(j)] = find(first[i])
+    names = np.array([find(j) for j in first])
+    return [np.flatnonzero(names == name) for name in np.unique(names)]
+
+
+def _solve(market: Market, prices: FloatArray, accuracy: float) -> Equilibrium:
+    """Solve one group."""
     width = _WIDE
     for _ in range(_RESTARTS):
         prices = _settle(market, prices, width, accuracy)

@@ -24,7 +24,11 @@ _NONE = 1e-300
 
 @dataclass(frozen=True)
 class Market:
-    """V AVs and R RSUs; every AV reaches one RSU at least, every RSU is reached by one AV."""
+    """V AVs and R RSUs; every AV reaches one RSU at least, every RSU is reached by one AV.
+
+    For learning, arrays may have a leading axis of games that are filled up to one size: AVs that
+    reach nobody and RSUs that nobody reaches then stand for players that are not there.
+    """
 
     satisfaction: FloatArray
     """delta_i [money], shape [V]"""
@@ -38,7 +42,7 @@ class Market:
     """Which AV hears which RSU, shape [V, R]"""
     price_max: float
     bandwidth_max: float
-    social: float = 0.0
+    social: float | FloatArray = 0.0
     """zeta of each pair of AVs [money/MHz^2]"""
     service: float = 0.0
     """eta of each pair of RSUs [money/MHz^2]"""
@@ -61,12 +65,13 @@ class Market:
     def theta(self, prices: FloatArray) -> FloatArray:
         """theta_ij, 0 out of reach; of prices [..., R] shape [..., V, R]."""
         attraction = np.where(self.reach, (self.quality / prices)[..., None, :], 0.0)
-        return np.asarray(attraction / attraction.sum(axis=-1, keepdims=True))
+        total = attraction.sum(axis=-1, keepdims=True)
+        return np.asarray(attraction / np.where(total > 0.0, total, 1.0))
 
     def couplings(self, theta: FloatArray, demand: FloatArray) -> FloatArray:
         """X_ij, what couplings add to the worth of a further MHz; shape of ``demand``."""
         added = np.zeros_like(demand)
-        if self.social:
+        if np.any(self.social):
             added += self.social * (demand.sum(axis=-2, keepdims=True) - demand)
         if self.service:
             weighted = theta * demand
@@ -97,7 +102,7 @@ class Market:
     def _demand(self, prices: FloatArray, accuracy: float, guess: FloatArray | None) -> FloatArray:
         theta, p = self.theta(prices), prices[:, None, :]
         delta, offset = self.satisfaction[:, None], self.offset[:, None]
-        coupled = bool(self.social or self.service)
+        coupled = bool(np.any(self.social)) or self.service != 0.0
         # Just above -E_i where that is positive, so that the logarithm stays finite.
         floor = np.where(offset > 0.0, 0.0, -offset + 1e-9 * self.bandwidth_max)
         demand = np.zeros((len(prices), self.n_avs, self.n_rsus))
@@ -120,13 +125,17 @@ class Market:
 
     def parts(self, prices: FloatArray, demand: FloatArray) -> FloatArray:
         """Each RSU's part of U_i (Eq. 9) [money], 0 out of reach, -inf below -E_i; [V, R]."""
-        usable = demand + self.offset[:, None]
-        works = usable > 0.0
-        satisfied = self.satisfaction[:, None] * np.log(np.where(works, usable, 1.0))
-        others = self.social * (demand.sum(axis=0) - demand)
-        others += self.service * (demand.sum(axis=1, keepdims=True) - demand)
-        worth = np.where(works, satisfied + (others - prices) * demand, -np.inf)
+        worth = self.worth(prices, demand)
         return np.where(self.reach, self.theta(prices) * np.where(self.reach, worth, 0.0), 0.0)
+
+    def worth(self, prices: FloatArray, demand: FloatArray) -> FloatArray:
+        """What AV i would have of RSU j if it moved there (the brackets of Eq. 9) [money]."""
+        usable = demand + self.offset[..., None]
+        works = usable > 0.0
+        satisfied = self.satisfaction[..., None] * np.log(np.where(works, usable, 1.0))
+        others = self.social * (demand.sum(axis=-2, keepdims=True) - demand)
+        others += self.service * (demand.sum(axis=-1, keepdims=True) - demand)
+        return np.where(works, satisfied + (others - prices[..., None, :]) * demand, -np.inf)
 
     def take(self, avs: npt.NDArray[np.intp]) -> tuple[Market, npt.NDArray[np.intp]]:
         """The market of some AVs only, and the indices of the RSUs in it."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from veaat_migration.fleet.books import LEFT_MAP, OPEN, Migration, jain
-from veaat_migration.fleet.simulation import Record
+from veaat_migration.fleet.riders import Record
 from veaat_migration.protocol.migration.codes import ErrorCode
 
 

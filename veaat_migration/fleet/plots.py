@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -85,7 +85,7 @@ def _rows(axes: Axes, policies: Sequence[str], *, named: bool = True) -> np.ndar
 def _outcomes(axes: Sequence[Axes], comparison: Comparison) -> None:
     policies = policies_of(comparison)
     places, left = _rows(axes[0], policies), np.zeros(len(policies))
-    groups = (
+    groups: tuple[tuple[str, str, Callable[[dict[str, Any]], float]], ...] = (
         ("in time", FEW[2], lambda r: r["completed"] - r["late"]),
         ("late", FEW[4], lambda r: r["late"]),
         ("no offer in time", FEW[3], lambda r: r["outcomes"].get("DEADLINE_INFEASIBLE", 0)),

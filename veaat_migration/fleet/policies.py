@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -91,8 +92,14 @@ class Policy(Protocol):
         ...
 
 
-def make_policy(name: str, n_rsus: int, seed: int) -> Policy:
+def make_policy(name: str, n_rsus: int, seed: int, weights: Path | None = None) -> Policy:
     """A policy for a city of ``n_rsus`` RSUs.
+
+    Args:
+        name: of ``NAMES``.
+        n_rsus: RSUs of the city.
+        seed: of its own draws.
+        weights: file of the learned policy; None: the one that comes with the package.
 
     Raises:
         FleetError: there is none of this name.
@@ -107,9 +114,9 @@ def make_policy(name: str, n_rsus: int, seed: int) -> Policy:
     if name in ("nearest", "strongest"):
         return Geometric(name, n_rsus)
     if name == "learned":
-        from veaat_migration.fleet.learned import shipped_policy
+        from veaat_migration.fleet.learned import Learned, read_weights, shipped_weights
 
-        return shipped_policy()
+        return Learned(shipped_weights() if weights is None else read_weights(weights))
     raise FleetError(f"policies: must be of {', '.join(NAMES)}, got {name!r}")
 
 
@@ -238,13 +245,14 @@ def _plan(
         spectral_efficiency=dict(zip(ids, moment.efficiency[i, columns].tolist(), strict=True)),
         base_delay=dict(zip(ids, moment.base_delay[i, columns].tolist(), strict=True)),
     )
+    social = float(np.asarray(market.social))
     others = demand[:, columns].sum(axis=0) - own
     profile = FollowerProfile(
         av_id=1,
         satisfaction=float(market.satisfaction[i]),
         offset=float(market.offset[i]),
         bandwidth_max=market.bandwidth_max,
-        social={2: market.social} if market.social else {},
+        social={2: social} if social else {},
         service={(j, s): market.service for j in ids for s in ids if j != s}
         if market.service
         else {},

@@ -23,7 +23,7 @@ _CHART_STEP = 5.0
 
 
 class ReplayObserver:
-    """Fills a replay while a simulation runs, see ``simulation.Observer``."""
+    """Fills a replay while a simulation runs, see ``riders.Observer``."""
 
     def __init__(
         self,

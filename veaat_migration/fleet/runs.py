@@ -43,6 +43,8 @@ class Task:
     """Digest of all of it and of the code."""
     folder: Path
     """For files beside the result."""
+    weights: Path | None = None
+    """File of the learned policy; None: the one that comes with the package."""
     replay: bool = False
     """Also write a replay."""
 
@@ -79,7 +81,7 @@ def _run(task: Task) -> dict[str, Any]:
     simulation = Simulation(
         task.excerpt.snapshots(),
         city,
-        make_policy(task.policy, len(city.rsus), task.seed),
+        make_policy(task.policy, len(city.rsus), task.seed, task.weights),
         settings=task.settings,
         seed=task.seed,
         observer=observer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable
@@ -28,6 +29,8 @@ def canonical(value: Any) -> str:
 def code_digest(modules: Iterable[ModuleType], versions: Iterable[str] = ()) -> str:
     """Of source code: of each package with all that is in it, and of single modules.
 
+    Comments, docstrings and layout do not count: they change no result.
+
     Args:
         modules: packages and modules.
         versions: of other people's libraries that decide the results too.
@@ -38,4 +41,19 @@ def code_digest(modules: Iterable[ModuleType], versions: Iterable[str] = ()) -> 
             files += [f for folder in module.__path__ for f in sorted(Path(folder).rglob("*.py"))]
         else:
             files.append(Path(str(module.__file__)))
-    return digest(*versions, *(file.read_text(encoding="utf-8") for file in files))
+    return digest(*versions, *(_statements(file.read_text(encoding="utf-8")) for file in files))
+
+
+def _statements(code: str) -> str:
+    """What Python would run, as text."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        for body in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
+            if isinstance(body, list):
+                body[:] = [part for part in body if not _is_text(part)]
+    return ast.dump(tree)
+
+
+def _is_text(statement: ast.AST) -> bool:
+    """A docstring, also one behind a field."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

@@ -83,7 +83,7 @@ def test_the_best_is_recorded_and_used(tmp_path: Path) -> None:
     assert load_tuned(folder / "paper.yaml", declared).changes == {}
     shutil.copy(out / RECORD, folder / "tuned.yaml")
     tuned = load_tuned(folder / "paper.yaml", declared)
-    assert "12 trials of 192,000 rounds with 2 seeds" in tuned.text
+    assert "8 trials of 144,000 rounds with 2 seeds" in tuned.text
     config = Planner(declared, folder, tuned.changes).config("maa2c", {}, 1.0)
     assert config.update.learning_rate == record.methods["maa2c"].chosen["update.learning_rate"]
 

@@ -84,8 +84,9 @@ def test_gradients_agree_with_differences(activation: str, masked: bool, shared:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("agents", [slice(None), slice(1, 3)])
+@pytest.mark.parametrize("ones", [False, True])
 def test_evaluators_compute_and_differentiate_as_autograd_does(
-    activation: str, masked: bool, agents: slice
+    activation: str, masked: bool, agents: slice, ones: bool
 ) -> None:
     net = network(activation, masked=masked)
     automatic = copy.deepcopy(net)
@@ -95,7 +96,8 @@ def test_evaluators_compute_and_differentiate_as_autograd_does(
         output = automatic(x, agents)
         (output * aim).sum().backward()
         evaluator = net.evaluator(agents)
-        torch.testing.assert_close(evaluator(x), output)
+        given = torch.cat([x, torch.ones(1, n), torch.full((2, n), 7.0)]) if ones else x
+        torch.testing.assert_close(evaluator(given), output)
         net.take_gradient(evaluator, aim, agents)
         assert net.values.grad is not None
         torch.testing.assert_close(net.values.grad, automatic.values.grad)
@@ -112,6 +114,15 @@ def test_an_evaluator_follows_the_parameters_when_told_to() -> None:
     evaluator.refresh()
     torch.testing.assert_close(evaluator(x), net(x))
     assert not torch.equal(net(x), before)
+
+
+def test_evaluators_that_share_memory_do_not_disturb_each_other() -> None:
+    net = network()
+    few, many = net.evaluator(slice(0, 1)), net.evaluator()
+    x, y = torch.randn(5, 9), torch.randn(5, 30)
+    expected = few(x).clone(), many(y).clone()
+    torch.testing.assert_close(few(x), expected[0])
+    torch.testing.assert_close(many(y), expected[1])
 
 
 def test_rows_hold_all_numbers_of_an_agent_once() -> None:

@@ -18,7 +18,6 @@ import torch
 
 import veaat_migration.game
 import veaat_migration.learning
-import veaat_migration.policy
 import veaat_migration.scenario
 from veaat_migration.digests import canonical, code_digest, digest
 from veaat_migration.experiments import run_cell
@@ -26,6 +25,7 @@ from veaat_migration.experiments.declaration import Changes, Declaration, StudyP
 from veaat_migration.experiments.errors import ExperimentError
 from veaat_migration.learning.config import TrainingConfig, parse_config
 from veaat_migration.learning.surroundings import Surroundings
+from veaat_migration.policy import baselines, observation, scaling
 from veaat_migration.scenario.build import build_instance
 from veaat_migration.scenario.instance_file import instance_from_mapping, instance_to_mapping
 from veaat_migration.scenario.load import looks_like_instance, scenario_from_mapping
@@ -59,12 +59,18 @@ class Cell:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Digest of everything that decides what a run ends with."""
+    """Digest of everything that decides what a run ends with.
+
+    Of policies that is what training shares with them; how they are stored and run on a vehicle
+    changes times only, which no second run repeats anyway.
+    """
     modules = (
         veaat_migration.game,
         veaat_migration.learning,
-        veaat_migration.policy,
         veaat_migration.scenario,
+        baselines,
+        observation,
+        scaling,
         run_cell,
     )
     return code_digest(modules, (np.__version__, scipy.__version__, torch.__version__))

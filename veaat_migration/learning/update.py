@@ -42,7 +42,7 @@ class Batch:
         self.columns, self._shapes = columns, shapes
         parts = columns.split([math.prod(shape) for shape in shapes])
         self.inputs = parts[0]
-        """Records for networks: with rows of zeros at the end, [record or more, N]."""
+        """Records for networks: then a row of ones, then rows of zeros, [more than record, N]."""
         self.latents, self.log_probabilities, self.advantages, self.returns, self.weights = (
             part.unflatten(0, shape) for part, shape in zip(parts[1:], shapes[1:], strict=True)
         )
@@ -68,22 +68,20 @@ class Batch:
             returns: targets of the critics, [A, N].
             weights: of the critics' errors: 0 where an agent learns nothing, 1 on average, [A, N].
         """
-        padding = records.new_zeros(-len(records) % QUICK_ROWS, records.shape[1])
-        inputs = torch.cat([records, padding])
-        parts = [inputs, latents, log_probabilities, advantages, returns, weights]
+        ones = records.new_ones(1, records.shape[1])
+        padding = records.new_zeros(-(len(records) + 1) % QUICK_ROWS, records.shape[1])
+        inputs = torch.cat([records, ones, padding])
+        return cls._join([inputs, latents, log_probabilities, advantages, returns, weights])
+
+    @classmethod
+    def _join(cls, parts: Sequence[Tensor]) -> Batch:
         columns = torch.cat([part.flatten(0, -2) for part in parts])
         return cls(columns, [tuple(part.shape[:-1]) for part in parts])
 
     def only(self, agents: slice) -> Batch:
         """Some agents' share of it."""
-        return Batch.of(
-            records=self.inputs,
-            latents=self.latents[agents],
-            log_probabilities=self.log_probabilities[agents],
-            advantages=self.advantages[agents],
-            returns=self.returns[agents],
-            weights=self.weights[agents],
-        )
+        parts = (self.latents, self.log_probabilities, self.advantages, self.returns, self.weights)
+        return self._join([self.inputs, *(part[agents] for part in parts)])
 
     def shuffled(self, order: Tensor) -> Batch:
         """The samples in another order, [N]."""

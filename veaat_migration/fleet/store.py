@@ -11,12 +11,27 @@ from typing import Any
 
 import numpy as np
 
-import veaat_migration.fleet
 import veaat_migration.game
 import veaat_migration.mobility
 import veaat_migration.policy
 import veaat_migration.protocol
 from veaat_migration.digests import canonical, code_digest, digest
+from veaat_migration.fleet import (
+    books,
+    equilibrium,
+    game_round,
+    learned,
+    market,
+    metrics,
+    places,
+    plant,
+    policies,
+    population,
+    riders,
+    runs,
+    settings,
+    simulation,
+)
 from veaat_migration.fleet.errors import FleetError
 from veaat_migration.fleet.places import Excerpt, Site
 from veaat_migration.fleet.settings import Settings
@@ -42,9 +57,10 @@ def file_digest(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Digest of everything that decides how a run ends."""
+    """Digest of everything that decides how a run ends; how results are shown does not."""
     modules = (
-        veaat_migration.fleet,
+        *(books, equilibrium, game_round, learned, market, metrics, places, plant, policies),
+        *(population, riders, runs, settings, simulation),
         veaat_migration.game,
         veaat_migration.mobility,
         veaat_migration.policy,
@@ -53,14 +69,14 @@ def code_version() -> str:
     return code_digest(modules, (np.__version__,))
 
 
-def common_key(trace: str, excerpt: Excerpt, site: Site, settings: Settings) -> str:
+def common_key(trace: str, excerpt: Excerpt, site: Site, told: Settings) -> str:
     """Digest of what all runs of a comparison share; ``trace`` is that of the file."""
     return digest(
         code_version(),
         trace,
         canonical([excerpt.start, excerpt.end, excerpt.vehicles]),
         canonical([asdict(site.city), site.given]),
-        canonical(asdict(settings)),
+        canonical(asdict(told)),
     )
 
 

@@ -103,6 +103,7 @@ def test_few_places_get_few_rsus(tmp_path: Path) -> None:
     site = placed(Excerpt(path), 12, 300.0)
 
     assert len(site.city.rsus) == 1
+    assert site.vehicle_seconds == 39.0
     assert "12 do not fit" in site.note
 
 
@@ -237,6 +238,13 @@ def test_what_cannot_be_done_is_said(arguments, message, tmp_path, monkeypatch, 
 
     assert main(["fleet", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_it_warns_of_long_runs(town: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("veaat_migration.commands.fleet._LONG", 1e-6)
+    call = ["fleet", str(town), "--policies", "random", "--seeds", "1", "-o", str(tmp_path)]
+    assert main([*call, *SMALL]) == 0
+    assert "of a core for each of 1 runs" in capsys.readouterr().err
 
 
 def test_a_town_can_be_written_alone(tmp_path: Path, capsys) -> None:

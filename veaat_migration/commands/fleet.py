@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "simulate a fleet on a traffic trace and compare policies"
 _SHOWN = 5
+_COST = 2.5e-4
+"""CPU time for a second of a vehicle, about [s]."""
+_LONG = 5.0
+"""Minutes of a run that deserve a warning."""
 _POLICIES = "best_response,greedy,random,nearest,strongest"
 
 
@@ -121,7 +125,8 @@ def run(args: argparse.Namespace) -> int:
     folder = output or Path("runs") / f"fleet-{_name(args.source)}"
     excerpt = _excerpt(args, folder)
     wish = _wish(args, excerpt)
-    print(f"{wish.site.note}", file=sys.stderr)
+    print(wish.site.note, file=sys.stderr)
+    _warn_of_length(wish)
     comparison = compare(
         wish, folder, jobs=args.jobs or default_jobs(), stream=sys.stderr, fresh=args.fresh
     )
@@ -147,6 +152,18 @@ def _train(args: argparse.Namespace, path: Path | None) -> int:
         raise FleetError(f"{path}: cannot be written: {error.strerror or error}") from error
     print(f"{weights.training}\nwrote {path}, digest {weights.digest}")
     return 0
+
+
+def _warn_of_length(wish: Wish) -> None:
+    """Say so where runs will take long, and how to make them shorter."""
+    minutes = wish.site.vehicle_seconds * _COST / 60.0
+    if minutes > _LONG:
+        print(
+            f"about {minutes:.0f} minutes of a core for each of "
+            f"{len(wish.policies) * len(wish.seeds)} runs; --vehicles, --start and --end choose a "
+            "part of the traffic",
+            file=sys.stderr,
+        )
 
 
 def _write_town_only(args: argparse.Namespace, path: Path) -> int:

@@ -115,6 +115,8 @@ class Site:
     roads: tuple[Polyline, ...]
     note: str
     """How the RSUs came to their places."""
+    vehicle_seconds: float = math.nan
+    """Time that all vehicles spend in the excerpt [s]; NaN: nobody has looked."""
 
 
 def placed(excerpt: Excerpt, rsus: int, radius: float) -> Site:
@@ -126,7 +128,7 @@ def placed(excerpt: Excerpt, rsus: int, radius: float) -> Site:
     """
     if not 1 <= rsus <= 1000:
         raise FleetError(f"--rsus: must be from 1 to 1000, got {rsus}")
-    traffic = _observe_all(excerpt)
+    traffic, vehicle_seconds = _observe_all(excerpt)
     count = min(rsus, len(traffic.places))
     placement = place_rsus(traffic.places, traffic.weights, count, radius)
     note = (
@@ -136,15 +138,21 @@ def placed(excerpt: Excerpt, rsus: int, radius: float) -> Site:
     if count < rsus:
         note += f" (vehicles were seen at no more than {count} places, so {rsus} do not fit)"
     sites: list[list[float]] = placement.sites.tolist()
-    return Site(City(draw_rsus(0, sites, radius)), False, traffic.roads, note)
+    return Site(City(draw_rsus(0, sites, radius)), False, traffic.roads, note, vehicle_seconds)
 
 
-def _observe_all(excerpt: Excerpt) -> Traffic:
-    """Density and roads of a whole excerpt, in one pass."""
+def _observe_all(excerpt: Excerpt) -> tuple[Traffic, float]:
+    """Density and roads of a whole excerpt, and its vehicles' time [s], in one pass."""
+    spent = 0.0
 
     def with_end() -> Iterator[Snapshot]:
+        nonlocal spent
         last: Snapshot | None = None
+        before: Snapshot | None = None
         for snapshot in excerpt.snapshots():
+            if before is not None:
+                spent += len(before.vehicles) * (snapshot.time - before.time)
+            before = snapshot
             if snapshot.vehicles:
                 last = snapshot
             yield snapshot
@@ -154,7 +162,7 @@ def _observe_all(excerpt: Excerpt) -> Traffic:
             )
         yield Snapshot(_FOREVER, last.vehicles)
 
-    return observe(with_end(), _FOREVER, window=2.0 * _FOREVER)
+    return observe(with_end(), _FOREVER, window=2.0 * _FOREVER), spent
 
 
 def from_scenario(path: Path) -> Site:

@@ -58,7 +58,7 @@ _COST = 2.5e-4
 """CPU time for a second of a vehicle, about [s]."""
 _LONG = 5.0
 """Minutes of a run that deserve a warning."""
-_POLICIES = "best_response,greedy,random,nearest,strongest"
+_POLICIES = "best_response,learned,greedy,random,nearest,strongest"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -191,7 +191,8 @@ class Simulation:
         if view.coverage.covered[row, target]:
             rider.inside = True
         elif rider.inside or self.now > rider.arriving:
-            self._plant.order(av_id, lambda machine, now: machine.give_up(ErrorCode.TRANSFER_BROKEN, LEFT_COVERAGE, now))
+            broken = ErrorCode.TRANSFER_BROKEN
+            self._plant.order(av_id, lambda machine, now: machine.give_up(broken, LEFT_COVERAGE, now))
             return
         if self.settings.follow_link:
             efficiency = float(view.efficiency[row, target])

@@ -192,7 +192,9 @@ class Simulation:
             rider.inside = True
         elif rider.inside or self.now > rider.arriving:
             broken = ErrorCode.TRANSFER_BROKEN
-            self._plant.order(av_id, lambda machine, now: machine.give_up(broken, LEFT_COVERAGE, now))
+            self._plant.order(
+                av_id, lambda machine, now: machine.give_up(broken, LEFT_COVERAGE, now)
+            )
             return
         if self.settings.follow_link:
             efficiency = float(view.efficiency[row, target])

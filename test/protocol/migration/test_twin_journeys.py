@@ -44,7 +44,10 @@ def test_a_transfer_that_is_broken_off_leaves_the_twin_where_it_was() -> None:
     world, outcomes = world_with_twin()
     move(world, 2)
     world.run(20.5)
-    world.step(world.avs[7], lambda machine, now: machine.give_up(ErrorCode.TRANSFER_BROKEN, "out of reach", now))
+    world.step(
+        world.avs[7],
+        lambda machine, now: machine.give_up(ErrorCode.TRANSFER_BROKEN, "out of reach", now),
+    )
     world.run(40.0)
 
     assert (outcomes[-1].error, outcomes[-1].reason) == (ErrorCode.TRANSFER_BROKEN, "out of reach")

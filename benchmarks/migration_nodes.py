@@ -41,6 +41,8 @@ from veaat_migration.service.image import make_image
 
 SETTLE = 90.0
 """Longest time in which all twins must be served when the killing is over [s]."""
+IMPATIENCE = 5.0
+"""Pauses after which somebody is killed even if no twin has moved since the last death."""
 PATIENCE = 20.0
 """A goal without a result for so long is given up: its AV has died [s]."""
 
@@ -247,16 +249,21 @@ def storm(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         wait_for(lambda: client.served_since(0.0) == everybody, SETTLE, "all twins are served")
         end = time.monotonic() + options.seconds
         next_kill = time.monotonic() + options.pause
+        moved_before = 0
         while (now := time.monotonic()) < end:
             for name in [name for name, due in back.items() if due <= now]:
                 del back[name]
                 machines.start(name)
             machines.check_alive()
             alive = list(machines.running)
-            if now >= next_kill and len(alive) > len(machines.names) // 2:
+            # On a busy machine a new life takes seconds to begin: let some migrations succeed.
+            moved = sum(report.moved for report in client.reports)
+            rested = moved > moved_before or now >= next_kill + IMPATIENCE * options.pause
+            if now >= next_kill and rested and len(alive) > len(machines.names) // 2:
                 victim, role = choose_victim(client, alive, draw)
                 machines.kill(victim)
                 kills[role] += 1
+                moved_before = moved
                 back[victim] = now + draw.uniform(0.0, 1.5)
                 next_kill = now + draw.uniform(0.3, 2.0) * options.pause
             time.sleep(0.02)

@@ -8,8 +8,8 @@ DDS. A client asks each AV for migrations without a break (action migrate_twin),
 and notes each action of each twin. Now and then it kills somebody: with preference the source, the
 target or the AV of a migration that is under way, whatever its phase; after a moment it comes back.
 Each action names the twin's live state before and after it, so two owners at a time, a lost or a
-changed state break the chain. In the end all twins must be served, and the images in the owners'
-folders must have the digests that they had at home. Exit status 1 if anything is wrong.
+changed state break the chain. In the end all twins must be served, and the images in the folders of
+the owners that the AVs' journals name must have the digests that they had at home. Exit status 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from veaat_migration.analysis.migrations import check_actions
 from veaat_migration.bringup.environment import ros_environment
 from veaat_migration.nodes.parent import environment_for_children
 from veaat_migration.protocol.migration.codes import CopyKind
-from veaat_migration.protocol.migration.file_store import FileStore
+from veaat_migration.protocol.migration.file_store import FileJournal, FileStore
 from veaat_migration.service.image import make_image
 
 SETTLE = 90.0
@@ -273,7 +273,7 @@ def storm(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         begin, started = time.monotonic(), time.time()
         while time.monotonic() < begin + SETTLE:
             served = client.served_since(max(started + 3.0, time.time() - 1.0))
-            if served == everybody:
+            if served == everybody and not any(where[0] for where in client.phases.values()):
                 break
             time.sleep(0.2)
     finally:
@@ -300,21 +300,31 @@ def storm(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def wrong_images(options: argparse.Namespace, folder: Path, size: int) -> list[str]:
-    """Twins whose owner's image is not what it was at home, or that have not one owner."""
+    """Twins whose image, where the AV's journal says that they are, is not what it was at home."""
     problems = []
     for i in range(1, options.avs + 1):
-        expected = hashlib.sha256(make_image(i, size)).hexdigest()
-        owners = []
-        for j in range(1, options.rsus + 1):
-            store = FileStore(folder / f"rsu_{j}", sync=False)
-            for copy in store.copies("held"):
-                if copy.av_id == i and copy.kind is CopyKind.OWNER:
-                    owners.append(j)
-                    digest = hashlib.sha256(store.read_image(i, copy.image)).hexdigest()
-                    if digest != expected:
-                        problems.append(f"AV {i}: the image at RSU {j} is damaged")
-        if len(owners) != 1:
-            problems.append(f"AV {i}: owners on the disks are {owners}")
+        ownership = FileJournal(folder / f"av_{i}" / "twin.json", sync=False).load()
+        if ownership is None or ownership.owner_id == 0:
+            problems.append(f"AV {i}: its journal names no owner")
+            continue
+        store = FileStore(folder / f"rsu_{ownership.owner_id}", sync=False)
+        # All were killed: the last verdict may not have been written down any more.
+        owned = [
+            copy
+            for copy in (*store.copies("held"), *store.copies("coming"))
+            if copy.av_id == i
+            and (
+                (copy.kind in (CopyKind.OWNER, CopyKind.FROZEN) and copy.epoch == ownership.epoch)
+                or (copy.kind is CopyKind.PREPARED and copy.migration == ownership.granted)
+            )
+        ]
+        expected = hashlib.sha256(make_image(i, size)).digest()
+        images = [store.read_image(i, copy.image) for copy in owned]
+        if [hashlib.sha256(image).digest() for image in images] != [expected]:
+            problems.append(
+                f"AV {i}: RSU {ownership.owner_id} has {len(owned)} copies of epoch "
+                f"{ownership.epoch}, or a damaged one"
+            )
     return problems
 
 

@@ -9,7 +9,8 @@ and notes each action of each twin. Now and then it kills somebody: with prefere
 target or the AV of a migration that is under way, whatever its phase; after a moment it comes back.
 Each action names the twin's live state before and after it, so two owners at a time, a lost or a
 changed state break the chain. In the end all twins must be served, and the images in the folders of
-the owners that the AVs' journals name must have the digests that they had at home. Exit status 1 if anything is wrong.
+the owners that the AVs' journals name must have the digests that they had at home. Exit status 1 if
+anything is wrong.
 """
 
 from __future__ import annotations

@@ -159,6 +159,7 @@ def test_the_shipped_policy_plays_near_the_equilibrium() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_training_learns_and_repeats(tmp_path: Path, monkeypatch, capsys) -> None:
     torch = pytest.importorskip("torch")
     from veaat_migration.fleet import training_games, verdict

@@ -71,11 +71,11 @@ def _body(
     yield paragraph(_lead(comparison), "soft")
     yield tiles(
         [
-            (f"{max(r['most_vehicles'] for r in results)}", "vehicles at once"),
-            (f"{len(results[0]['rsus']['name'])}", "RSUs"),
-            (f"{sum(r['requests'] for r in results):,}", "migrations requested"),
-            (f"{sum(r['completed'] for r in results):,}", "completed"),
-            (f"{sum(r['violations'] for r in results)}", "twins lost or doubled"),
+            ("vehicles at once", f"{max(r['most_vehicles'] for r in results)}"),
+            ("RSUs", f"{len(results[0]['rsus']['name'])}"),
+            ("migrations requested", f"{sum(r['requests'] for r in results):,}"),
+            ("completed", f"{sum(r['completed'] for r in results):,}"),
+            ("twins lost or doubled", f"{sum(r['violations'] for r in results)}"),
         ]
     )
     for warning in _warnings(comparison):

@@ -110,7 +110,7 @@ class NetworkPart(Part):
 class UpdatePart(Part):
     """Gradient steps (Eqs. 26-29, 33)."""
 
-    learning_rate: Positive = Field(default=1e-3, description="at the first iteration")
+    learning_rate: Positive = Field(default=1.7e-3, description="at the first iteration")
     final_learning_rate: Positive = Field(default=5e-5, description="at the last, linear between")
     epochs: Count = Field(default=4, description="times that every sample is used")
     minibatches: Count = Field(default=4, description="gradient steps per epoch")
@@ -144,9 +144,9 @@ class ExplorationPart(Part):
         default="scheduled", description="who sets standard deviations: a schedule or the gradient"
     )
     initial_std: Positive = Field(default=0.7, description="at the start")
-    final_std: Positive = Field(default=0.05, description="of leaders at the end (scheduled)")
+    final_std: Positive = Field(default=0.08, description="of leaders at the end (scheduled)")
     follower_std: Positive = Field(
-        default=0.12, description="of followers when leaders begin to learn (scheduled)"
+        default=0.18, description="of followers when leaders begin to learn (scheduled)"
     )
     follower_final_std: Positive = Field(
         default=0.04, description="of followers at the end (scheduled)"

@@ -166,6 +166,7 @@ def node_action(spec: NodeSpec, log_level: str, *, respawn: bool) -> Node:
         name=spec.name,
         namespace=spec.namespace,
         parameters=[dict(spec.parameters)],
+        remappings=list(spec.remappings.items()),
         ros_arguments=["--log-level", log_level],
         output="screen",
         respawn=respawn and is_player,

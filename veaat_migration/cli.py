@@ -19,6 +19,7 @@ COMMANDS = (
     "policy",
     "scenario",
     "sim",
+    "migrate",
     "bag",
     "replay",
     "qoe",

@@ -23,9 +23,16 @@ TABLES = {
     "round_monitor": ("veaat_migration.nodes.round_monitor", "PARAMETERS"),
     "recorder": ("veaat_migration.nodes.recorder", "PARAMETERS"),
     "trainer": ("veaat_migration.nodes.trainer_parameters", "TRAINER"),
+    "twin_host": ("veaat_migration.nodes.migration_parameters", "TWIN_HOST"),
+    "twin_vehicle": ("veaat_migration.nodes.migration_parameters", "TWIN_VEHICLE"),
+    "traffic": ("veaat_migration.nodes.traffic_parameters", "TRAFFIC"),
+    "migration_monitor": ("veaat_migration.nodes.migration_monitor", "PARAMETERS"),
     "composed": ("veaat_migration.nodes.composed", "PARAMETERS"),
 }
-PURE = ("rsu_leader", "av_follower", "av_inference", "rsu_inference", "trainer")
+PURE = (
+    *("rsu_leader", "av_follower", "av_inference", "rsu_inference", "trainer"),
+    *("twin_host", "twin_vehicle", "traffic"),
+)
 
 
 def default_text(spec: ParameterSpec) -> str:

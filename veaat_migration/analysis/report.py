@@ -30,6 +30,7 @@ from veaat_migration.analysis.metrics import (
     round_rate,
     utilities_of,
 )
+from veaat_migration.analysis.migrations import Migrations, migrations_of
 from veaat_migration.analysis.reading import Recording, read_bag
 from veaat_migration.analysis.round_tables import write_round_tables
 from veaat_migration.analysis.storage import BagError
@@ -88,6 +89,8 @@ class Report:
     """Largest absolute deviation from the round of convergence on."""
     exploitability: Gains | None = None
     """What a player could gain by deviating alone from the final play."""
+    migrations: Migrations | None = None
+    """What became of twins; None: none are in the bag."""
     files: list[Path] = field(default_factory=list)
     """Everything that was written."""
 
@@ -185,6 +188,9 @@ def _instance(
 
     if scenario is not None:
         return load_game(scenario)
+    if recording.messages["twin_status"] and not recording.messages["game_instance"]:
+        # Each migration is a game of its own, with those who ask and those who are on the way.
+        return None
     texts = {str(received.message.data) for received in recording.messages["game_instance"]}
     if not texts:
         problems.append(
@@ -244,6 +250,7 @@ def _measured(
         players=player_counts(recording),
         policies=policy_use(recording),
         audit=audit(recording),
+        migrations=migrations_of(recording),
     )
     if len(complete):
         report.final_round = int(history.rounds[complete[-1]])

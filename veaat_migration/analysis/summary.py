@@ -10,6 +10,7 @@ import numpy as np
 
 from veaat_migration.analysis.audit import KINDS
 from veaat_migration.analysis.metrics import Percentiles
+from veaat_migration.analysis.migrations import migration_lines
 from veaat_migration.analysis.report import Report
 
 SHOWN_PLAYERS = 12
@@ -29,6 +30,7 @@ def format_summary(report: Report) -> str:
     """All of a report that fits on a screen."""
     sections = [
         _head(report),
+        _migrations(report),
         _convergence(report),
         _players(report),
         _demands(report),
@@ -55,6 +57,11 @@ def _head(report: Report) -> Iterator[str]:
     )
 
 
+def _migrations(report: Report) -> Iterator[str]:
+    if report.migrations is not None:
+        yield from migration_lines(report.migrations)
+
+
 def _convergence(report: Report) -> Iterator[str]:
     if report.equilibrium is None:
         return
@@ -79,7 +86,7 @@ def _convergence(report: Report) -> Iterator[str]:
 
 
 def _players(report: Report) -> Iterator[str]:
-    if report.final_prices is None:
+    if report.final_prices is None or report.migrations is not None:
         return
     yield f"Round {report.final_round} (the last with all players)"
     header = ["", "price", "equilibrium", "utility", "equilibrium", "deviation", "could gain"]
@@ -146,7 +153,7 @@ def _most_deviant(deviation: Any, count: int) -> list[int]:
 
 
 def _demands(report: Report) -> Iterator[str]:
-    if report.final_demand is None:
+    if report.final_demand is None or report.migrations is not None:
         return
     if report.final_demand.size > SHOWN_PLAYERS**2:
         return

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from veaat_migration.analysis.migration_tables import MIGRATION_TABLES
 from veaat_migration.analysis.reading import Received, Recording
 from veaat_migration.analysis.topics import ROLES
 
@@ -194,6 +195,7 @@ _TABLES: dict[str, tuple[str, tuple[str, ...], _RowsOf]] = {
         ("name", "hardware_id", "level", "message", "key", "value"),
         _diagnostics,
     ),
+    **MIGRATION_TABLES,
 }  # fmt: skip
 """By table: topic, columns after the times, rows of one message."""
 

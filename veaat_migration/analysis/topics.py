@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 GAME_TOPICS = {
     "price_offers": "veaat_migration/msg/PriceOffer",
     "bandwidth_bids": "veaat_migration/msg/BandwidthBid",
@@ -19,13 +21,32 @@ LEARNING_TOPICS = {
 }
 """The same of topics that a game has only if learned policies are played or trained."""
 
-ALL_TOPICS = {**GAME_TOPICS, **LEARNING_TOPICS}
+MIGRATION_TOPICS = {
+    "twin_status": "veaat_migration/msg/TwinStatus",
+    "host_status": "veaat_migration/msg/HostStatus",
+    "migration_reports": "veaat_migration/msg/MigrationReport",
+    "service_quality": "veaat_migration/msg/ServiceQuality",
+}
+"""The same of topics that a game has only if twins migrate."""
+
+RECORDED_TOPICS = {**GAME_TOPICS, **LEARNING_TOPICS, **MIGRATION_TOPICS}
+"""What a recorder records unless it is told otherwise."""
+
+OWN_TOPICS = {
+    "twin_actions": "veaat_migration/msg/TwinAction",
+    "twin_task": "veaat_migration/msg/TwinTask",
+}
+"""Topics that each AV or RSU has for itself: ``av_3/twin_actions``."""
+
+ALL_TOPICS = {**RECORDED_TOPICS, **OWN_TOPICS}
 
 ROLES = {1: "rsu", 2: "av"}
 """Names of ``NodeStatus.role`` in tables and reports."""
 
 DIAGNOSTICS_TOPIC = "/diagnostics"
 DIAGNOSTICS_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
+
+_PARTICIPANT = re.compile(r"/(rsu|av)_[0-9]+$")
 
 _TOPIC_OF_TYPE = {
     message_type: name
@@ -43,6 +64,7 @@ def identify(topic: str, message_type: str) -> tuple[str, str] | None:
     if (topic, message_type) == (DIAGNOSTICS_TOPIC, DIAGNOSTICS_TYPE):
         return "", "diagnostics"
     namespace, _, last = topic.rpartition("/")
+    namespace = _PARTICIPANT.sub("", namespace)
     if ALL_TOPICS.get(last) == message_type:
         return namespace or "/", last
     name = _TOPIC_OF_TYPE.get(message_type)

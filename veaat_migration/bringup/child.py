@@ -48,6 +48,7 @@ class Child:
             f"__node:={spec.name}",
             "-r",
             f"__ns:={spec.namespace}",
+            *(word for pair in spec.remappings.items() for word in ("-r", ":=".join(pair))),
             "--params-file",
             str(self._parameters),
             "--disable-external-lib-logs",

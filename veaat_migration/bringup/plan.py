@@ -45,6 +45,8 @@ class Part(str, Enum):
     PLAYER = "player"
     MONITOR = "monitor"
     """Follows the game; the simulation is over when it ends."""
+    TRAFFIC = "traffic"
+    """Leads the run, which is over when it ends, however it ends."""
     RECORDER = "recorder"
     """Must be stopped last."""
 
@@ -58,16 +60,19 @@ class NodeSpec:
     namespace: str
     parameters: Mapping[str, Value]
     part: Part = Part.PLAYER
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    """Other names of topics, by name."""
 
     def to_mapping(self) -> dict[str, Any]:
         """As plain data."""
-        return {
+        mapping = {
             "executable": self.executable,
             "name": self.name,
             "namespace": self.namespace,
             "part": self.part.value,
             "parameters": dict(self.parameters),
         }
+        return mapping | ({"remappings": dict(self.remappings)} if self.remappings else {})
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,19 @@ def player_names(instance: GameInstance) -> tuple[list[str], list[str]]:
     )
 
 
+def check_namespace(namespace: str) -> None:
+    """Check the namespace of all nodes.
+
+    Raises:
+        PlanError: it is none.
+    """
+    if not _NAMESPACE.fullmatch(namespace):
+        raise PlanError(
+            "namespace: must be names of letters, digits and _ such as /veaat or /town/veaat, "
+            f"got {namespace!r}"
+        )
+
+
 def policies_by_player(entries: Iterable[str]) -> dict[str, str]:
     """Policies of single players from entries such as ``rsu_1=random``.
 
@@ -215,11 +233,7 @@ def _policies(instance: GameInstance, options: Options) -> dict[str, str]:
     for number, value in (("rounds", options.rounds), ("seed", options.seed)):
         if value < 0:
             raise PlanError(f"{number}: must be >= 0, got {value}")
-    if not _NAMESPACE.fullmatch(options.namespace):
-        raise PlanError(
-            "namespace: must be names of letters, digits and _ such as /veaat or /town/veaat, "
-            f"got {options.namespace!r}"
-        )
+    check_namespace(options.namespace)
     if LEARNED in policies.values() and not options.bundle:
         raise PlanError("policy learned: needs the folder of a bundle; name one with --policies")
     if not 0 <= options.period <= 3600:

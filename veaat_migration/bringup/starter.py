@@ -40,6 +40,7 @@ class Ending(Enum):
     """Why a simulation is over."""
 
     PLAYED = "all rounds were played"
+    OVER = "the traffic is over"
     INTERRUPTED = "stopped by a signal"
     FAILED = "it could not go on"
 
@@ -144,6 +145,8 @@ class Starter:
         name, part = child.spec.name, child.spec.part
         self._dead.add(name)
         if child.exit_code == 0:
+            if part is Part.TRAFFIC:
+                return Ending.OVER
             if part is Part.MONITOR:
                 return Ending.PLAYED
             if part is Part.RECORDER:
@@ -151,6 +154,9 @@ class Starter:
                 self._tell_end(child, "the rest of the game is not recorded")
             return None
         self._deaths += 1
+        if part is Part.TRAFFIC:
+            self._tell_end(child, "nothing moves any more")
+            return Ending.FAILED
         if part is not Part.PLAYER:
             loss = "the rest of the game is not recorded"
             self._tell_end(child, loss if part is Part.RECORDER else "no progress is shown")
@@ -197,7 +203,7 @@ class Starter:
             self._report("\nstopping; once more to kill")
         if ending is Ending.PLAYED:
             self._wait(self._of(Part.PLAYER), CLOSING_TIME)
-        self._stop_children(self._of(Part.PLAYER), PLAYERS_GRACE)
+        self._stop_children(self._of(Part.PLAYER, Part.TRAFFIC), PLAYERS_GRACE)
         self._stop_children(self._of(Part.MONITOR, Part.RECORDER), OBSERVERS_GRACE)
 
     @property

@@ -17,6 +17,7 @@ from veaat_migration.nodes.conversion import Stamper
 from veaat_migration.nodes.health import Section
 from veaat_migration.nodes.inference import InferenceNode
 from veaat_migration.nodes.inference_parameters import AV_INFERENCE
+from veaat_migration.nodes.limited_follower import best_response
 from veaat_migration.nodes.migration_output import MigrationOutput
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
@@ -25,7 +26,6 @@ from veaat_migration.nodes.profile_parameters import (
 from veaat_migration.nodes.specification import number
 from veaat_migration.nodes.topics import FollowerTopics
 from veaat_migration.nodes.vehicle_inputs import VehicleInputs, make_vehicle_state
-from veaat_migration.policy.best_response import BestResponseFollower
 from veaat_migration.policy.migration import MigrationPlanner
 from veaat_migration.policy.slot import FollowerSlot
 from veaat_migration.protocol.config import FollowerConfig, check_follower
@@ -55,6 +55,7 @@ class AvInference(InferenceNode[FollowerMachine]):
         check_follower(self._given)
         self._state = make_vehicle_state(self.values, self._given)
         self._planner = MigrationPlanner(self._given)
+        self._answering, self._limits = self._state.profile, self._state.rsu_ids
         self._known = -1
         """State of the vehicle that decisions are made with."""
         self._inputs: VehicleInputs | None = None
@@ -70,8 +71,8 @@ class AvInference(InferenceNode[FollowerMachine]):
         return FollowerTopics(self, stamp)
 
     def _make_slot(self) -> FollowerSlot:
-        self._answering = self._state.profile
-        slot = FollowerSlot(BestResponseFollower(self._answering))
+        self._answering, self._limits = self._state.profile, self._state.rsu_ids
+        slot = FollowerSlot(best_response(self._answering, self._limits))
         slot.set_aside(self._state.aside)
         return slot
 
@@ -113,9 +114,10 @@ class AvInference(InferenceNode[FollowerMachine]):
             return
         self._known = state.changes
         self._planner.use(state.profile, delay=state.delay)
-        if isinstance(slot, FollowerSlot) and state.profile != self._answering:
-            self._answering = state.profile
-            slot.set_fallback(BestResponseFollower(state.profile))
+        known = (self._answering, self._limits)
+        if isinstance(slot, FollowerSlot) and known != (state.profile, state.rsu_ids):
+            self._answering, self._limits = state.profile, state.rsu_ids
+            slot.set_fallback(best_response(state.profile, state.rsu_ids))
             slot.set_aside(state.aside)
 
     def _after(self, outputs: Sequence[Bid], now: float) -> None:

@@ -22,8 +22,9 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "players",
         Kind.STRING,
-        "the nodes as a JSON list of {executable: rsu_leader, av_follower, rsu_inference or "
-        "av_inference, name, namespace, parameters: {...}}; namespace may be left out",
+        "the nodes as a JSON list of {executable: rsu_leader, av_follower, rsu_inference, "
+        "av_inference, twin_host or twin_vehicle, name, namespace, parameters: {...}, remappings: "
+        "{from: to}}; namespace and remappings may be left out",
     ),
     EXECUTOR,
 )
@@ -32,6 +33,8 @@ _CLASSES = {
     "av_follower": "AvFollower",
     "rsu_inference": "RsuInference",
     "av_inference": "AvInference",
+    "twin_host": "TwinHost",
+    "twin_vehicle": "TwinVehicle",
 }
 """Classes by executable, which is also the name of the module; imported when needed."""
 
@@ -74,6 +77,11 @@ def parse_players(content: str) -> list[dict[str, Any]]:
                 f"{where}.executable: must be one of {', '.join(_CLASSES)}, "
                 f"got {spec.get('executable')!r}"
             )
+        remappings = spec.get("remappings", {})
+        if not isinstance(remappings, dict) or not all(
+            isinstance(name, str) for pair in remappings.items() for name in pair
+        ):
+            raise ParameterError(f"{where}.remappings: must be topics by topic")
         if not isinstance(spec.get("name"), str) or spec["name"] in names:
             raise ParameterError(f"{where}.name: must be a name that no other node has")
         names.add(spec["name"])
@@ -98,9 +106,18 @@ def make_player(spec: Mapping[str, Any]) -> ManagedNode:
             namespace=spec.get("namespace", NAMESPACE),
             parameter_overrides=overrides,
             use_global_arguments=False,
+            cli_args=remapping_arguments(spec.get("remappings", {})),
         )
     except VeaatError as error:
         raise ParameterError(f"{spec['name']}: {error}") from error
+
+
+def remapping_arguments(remappings: Mapping[str, str]) -> list[str]:
+    """Topics of other names, as arguments of a command line."""
+    if not remappings:
+        return []
+    rules = [word for name, other in remappings.items() for word in ("-r", f"{name}:={other}")]
+    return ["--ros-args", *rules]
 
 
 def create() -> list[ManagedNode]:

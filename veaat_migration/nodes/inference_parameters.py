@@ -16,7 +16,13 @@ from veaat_migration.policy.onnx_runtime import RUNTIMES
 from veaat_migration.policy.reception import MAX_SIZE
 
 _OF_OTHER_POLICIES = frozenset(
-    {"policy", "equilibrium_price", "equilibrium_rsu_ids", "equilibrium_bandwidth"}
+    {
+        "policy",
+        "equilibrium_price",
+        "equilibrium_rsu_ids",
+        "equilibrium_bandwidth",
+        "follow_quality",
+    }
 )
 
 POLICY: tuple[ParameterSpec, ...] = (

@@ -94,5 +94,11 @@ LEADER: tuple[ParameterSpec, ...] = (
         above=0.0,
         infinite=True,
     ),
+    ParameterSpec(
+        "follow_quality",
+        Kind.BOOL,
+        "offer the quality that this RSU's twin_host publishes as service_quality",
+        False,
+    ),
     *common(LeaderConfig, "AVs"),
 )

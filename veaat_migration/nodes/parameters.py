@@ -22,7 +22,7 @@ _NOT_OURS = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 
 
 def declare(node: Node, specs: Sequence[ParameterSpec]) -> dict[str, Value]:
-    """Declare all parameters read-only and return their checked values.
+    """Declare all parameters, read-only unless changeable, and return their checked values.
 
     A node's private data is fixed for one life: restart it to change something. A given name
     that no specification has is logged, not refused, since one file may serve several nodes.
@@ -68,7 +68,7 @@ def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
         name=spec.name,
         description=f"{spec.description}{unit}",
         additional_constraints=spec.range_text,
-        read_only=True,
+        read_only=not spec.changeable,
     )
     bounded = spec.minimum > -math.inf or spec.above is not None or spec.maximum < math.inf
     default = spec.default

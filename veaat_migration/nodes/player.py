@@ -37,7 +37,7 @@ class PlayerNode(ManagedNode, Generic[MachineT]):
         """
         node_options.setdefault("namespace", NAMESPACE)
         super().__init__(name, **node_options)
-        values = declare(self, specs)
+        self.values = values = declare(self, specs)
         self.executor_name = text(values, "executor")
         stamp = Stamper(self)
         machine = self._make_machine(values, time.time_ns())

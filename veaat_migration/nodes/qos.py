@@ -1,4 +1,4 @@
-"""The four quality-of-service profiles of the project, and why.
+"""The quality-of-service profiles of the project, and why.
 
 Every message counts in a lock-step game, so every topic is reliable. Three policies that the
 data would suggest are left out on purpose:
@@ -49,6 +49,13 @@ that may speak while a node is busy. Nothing old: who comes later has no use for
 
 LATCHED = _profile(1, DurabilityPolicy.TRANSIENT_LOCAL)
 """One message that stays true, such as the game instance: who comes later gets it too."""
+
+
+INBOX = _profile(200, DurabilityPolicy.VOLATILE)
+"""Messages about twins: three windows of pieces of an image. What is lost is said again."""
+
+MANY_LATCHED = _profile(1000, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Readers of one latched message of each of many writers."""
 
 
 def overridable() -> QoSOverridingOptions:

@@ -28,7 +28,12 @@ from rclpy.subscription import Subscription
 
 from veaat_migration.analysis.bag_writer import COMPRESSIONS, OVERRUNS, BagWriter
 from veaat_migration.analysis.definitions import definition_text, type_hash
-from veaat_migration.analysis.topics import ALL_TOPICS, DIAGNOSTICS_TOPIC, DIAGNOSTICS_TYPE
+from veaat_migration.analysis.topics import (
+    ALL_TOPICS,
+    DIAGNOSTICS_TOPIC,
+    DIAGNOSTICS_TYPE,
+    RECORDED_TOPICS,
+)
 from veaat_migration.nodes import qos
 from veaat_migration.nodes.event_callbacks import SubscriptionEventCallbacks
 from veaat_migration.nodes.parameters import declare
@@ -82,6 +87,7 @@ _OFFERED = {
     "price_offers": qos.OFFER,
     "game_instance": qos.LATCHED,
     "policy_manifest": qos.LATCHED,
+    "service_quality": qos.LATCHED,
 }
 """What the publishers of topics other than qos.ANSWERS offer."""
 _FOREIGN = QoSProfile(
@@ -136,7 +142,8 @@ class Recorder(ManagedNode):
         self._announce(text(values, "ready_file"))
 
     def _record(self, name: str, kind: str, message_class: Any, definition: str) -> None:
-        foreign = name not in ALL_TOPICS and name != DIAGNOSTICS_TOPIC
+        known = ALL_TOPICS.get(name.rpartition("/")[2]) == kind
+        foreign = not known and name != DIAGNOSTICS_TOPIC
         offered = _FOREIGN if foreign else _OFFERED.get(name, qos.ANSWERS)
         topic = self._bag.add_topic(
             self.resolve_topic_name(name),
@@ -230,7 +237,7 @@ def parse_topics(listed: str) -> dict[str, str]:
     Raises:
         ParameterError: an entry is neither a topic of the game nor NAME=TYPE.
     """
-    known = {**ALL_TOPICS, DIAGNOSTICS_TOPIC: DIAGNOSTICS_TYPE}
+    known = {**RECORDED_TOPICS, DIAGNOSTICS_TOPIC: DIAGNOSTICS_TYPE}
     if not listed.strip():
         return known
     topics = {}

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from veaat_migration.nodes import process
+from veaat_migration import msg
+from veaat_migration.nodes import process, qos
+from veaat_migration.nodes.connections import subscribe_to
 from veaat_migration.nodes.conversion import Stamper
 from veaat_migration.nodes.leader_parameters import LEADER
+from veaat_migration.nodes.offered_profile import OfferedProfile
 from veaat_migration.nodes.player import PlayerNode
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
@@ -32,9 +35,13 @@ class RsuLeader(PlayerNode[LeaderMachine]):
             VeaatError: a parameter is missing or has no meaning.
         """
         super().__init__(name, LEADER, **node_options)
+        if self.values["follow_quality"]:
+            subscribe_to(
+                self, msg.ServiceQuality, "service_quality", qos.MANY_LATCHED, self._on_quality
+            )
 
     def _make_machine(self, values: dict[str, Value], session: int) -> LeaderMachine:
-        profile = leader_from_parameters(values)
+        profile = OfferedProfile.of(leader_from_parameters(values))
         price = number(values, "equilibrium_price")
         policy = make_leader_policy(
             text(values, "policy"),
@@ -43,10 +50,18 @@ class RsuLeader(PlayerNode[LeaderMachine]):
             equilibrium_price=None if math.isnan(price) else price,
         )
         config = config_from_parameters(LeaderConfig, values)
-        return LeaderMachine(config, profile, policy, session=session)
+        return LeaderMachine(
+            config, profile, policy, session=session, on_quality=profile.set_quality
+        )
 
     def _make_topics(self, stamp: Stamper) -> LeaderTopics:
         return LeaderTopics(self, stamp)
+
+    def _on_quality(self, message: msg.ServiceQuality) -> None:
+        """Offer what the RSU has come to deserve."""
+        machine = self._life.machine
+        if message.rsu_id == self.values["rsu_id"] and not machine.offer_quality(message.quality):
+            self.get_logger().warning(f"service_quality: {message.quality:g} cannot be offered")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -74,6 +74,8 @@ class ParameterSpec:
     infinite: bool = False
     """Whether infinity is allowed ("no limit")."""
     choices: tuple[str, ...] = ()
+    changeable: bool = False
+    """Whether it may be set while the node runs."""
 
     @property
     def expected(self) -> str:

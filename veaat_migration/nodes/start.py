@@ -14,11 +14,15 @@ EXECUTABLES = (
     "av_follower",
     "av_inference",
     "composed",
+    "migration_monitor",
     "recorder",
     "round_monitor",
     "rsu_inference",
     "rsu_leader",
+    "traffic",
     "trainer",
+    "twin_host",
+    "twin_vehicle",
 )
 
 

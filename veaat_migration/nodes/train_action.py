@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 
 from veaat_migration.action import Train
 from veaat_migration.msg import TrainingStatus
-
-
-class _DeferredActionServer(ActionServer):  # type: ignore[misc]  # rclpy has no stubs
-    """Lets a goal be under way without a coroutine that waits for its end.
-
-    Single-threaded executors of some releases turn at full load while one waits.
-    """
-
-    def notify_execute(self, goal_handle: ServerGoalHandle, execute_callback: Any) -> None:
-        """Called by a goal that begins (without a callback), and by us at its end."""
-        if execute_callback is not None:
-            super().notify_execute(goal_handle, execute_callback)
+from veaat_migration.nodes.deferred_action import DeferredActionServer, never
 
 
 class TrainAction:
@@ -48,11 +36,11 @@ class TrainAction:
         self.last_refusal = ""
         """Why the last goal was rejected; empty: it was not."""
         self._untold = ""
-        self._server = _DeferredActionServer(
+        self._server = DeferredActionServer(
             node,
             Train,
             "train",
-            execute_callback=_never,
+            execute_callback=never,
             goal_callback=self._on_goal,
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
@@ -108,7 +96,3 @@ class TrainAction:
     def _on_cancel(self, _goal: ServerGoalHandle) -> CancelResponse:
         self._cancel()
         return CancelResponse.ACCEPT
-
-
-def _never(_goal: ServerGoalHandle) -> Train.Result:
-    raise AssertionError("goals are carried out elsewhere")

@@ -146,7 +146,13 @@ class VehicleInputs:
         return Health(Level.OK, "ok")
 
     def _on_task(self, message: Any) -> None:
-        task = Task(message.satisfaction, message.offset, message.delay_data, message.delay_max)
+        task = Task(
+            message.satisfaction,
+            message.offset,
+            message.delay_data,
+            message.delay_max,
+            frozenset(message.rsu_ids) if message.limited else None,
+        )
         self._state.take_task(task)
         self._on_change()
 

@@ -16,6 +16,7 @@ from veaat_migration.mobility.position_watch import TAKEN, PositionState, Positi
 from veaat_migration.protocol.reading import LARGEST
 
 OTHER_TASK = "the task differs from the one that the policy was trained for"
+SOME_RSUS = "the twin may go to some RSUs only"
 NOTICEABLE_MOVE = 1.0
 """A move by less than this does not change the links of the best response [m]."""
 
@@ -36,6 +37,8 @@ class Task:
     """D_i [Mbit]"""
     delay_max: float
     """T_i^max [s]"""
+    rsu_ids: frozenset[int] | None = None
+    """RSUs that the twin may go to; None: all."""
 
     def over(self, own: Task) -> Task:
         """This task, with what it leaves open taken from ``own``."""
@@ -43,7 +46,8 @@ class Task:
             *(
                 mine if math.isnan(given) else given
                 for given, mine in zip(self._values(), own._values(), strict=True)
-            )
+            ),
+            rsu_ids=self.rsu_ids,
         )
 
     def check(self, bandwidth_max: float) -> None:
@@ -123,10 +127,17 @@ class VehicleState:
     @property
     def aside(self) -> str:
         """Why a learned policy must not answer; empty: it may."""
+        if self.rsu_ids is not None:
+            return SOME_RSUS
         with_delay = self._given.delay is not None
         if self._task.differs(self._own_task, self._tolerance, with_delay=with_delay):
             return OTHER_TASK
         return ""
+
+    @property
+    def rsu_ids(self) -> frozenset[int] | None:
+        """RSUs that the twin may go to; None: all."""
+        return self._task.rsu_ids
 
     def take_task(self, task: Task) -> bool:
         """Use another task from the next decision on; False and nothing changed: it is absurd."""

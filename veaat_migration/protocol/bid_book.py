@@ -55,6 +55,10 @@ class BidBook:
         self.answers = {}
         self._awaited = {i for i in self._avs.expected if self._avs[i].round < round_}
 
+    def offer_quality(self, quality: float) -> None:
+        """Another quality is offered from the next round on."""
+        self._quality = quality
+
     def close(self) -> None:
         """Take no more answers for the open round."""
         self.is_open = False

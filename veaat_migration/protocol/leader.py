@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from veaat_migration.game.profiles import LeaderProfile
 from veaat_migration.policy.interface import LeaderPolicy
 from veaat_migration.protocol import pricing
 from veaat_migration.protocol.bid_book import BidBook
-from veaat_migration.protocol.config import LeaderConfig, check_leader, check_session
+from veaat_migration.protocol.config import (
+    LeaderConfig,
+    ProtocolConfigError,
+    check_leader,
+    check_session,
+)
 from veaat_migration.protocol.messages import BidLike, Offer, Settlement
 from veaat_migration.protocol.pricing import Answer
 from veaat_migration.protocol.reading import read_bid
@@ -36,9 +43,23 @@ class LeaderMachine:
     """
 
     def __init__(
-        self, config: LeaderConfig, profile: LeaderProfile, policy: LeaderPolicy, *, session: int
+        self,
+        config: LeaderConfig,
+        profile: LeaderProfile,
+        policy: LeaderPolicy,
+        *,
+        session: int,
+        on_quality: Callable[[float], None] | None = None,
     ) -> None:
-        """Make a machine; ``session`` must be larger than that of any former life (start time).
+        """Make a machine.
+
+        Args:
+            config: settings.
+            profile: the RSU's private data.
+            policy: decides the price.
+            session: larger than that of any former life (start time).
+            on_quality: told another quality (:meth:`offer_quality`) just before the policy is
+                asked for the price that goes with it.
 
         Raises:
             ProtocolConfigError: the session or the profile cannot stand in a message.
@@ -47,8 +68,11 @@ class LeaderMachine:
         self._config = config
         self._profile = profile
         self._policy = policy
+        self._on_quality = on_quality
         self._session = check_session(session)
         self._tally = Tally()
+        self._quality = profile.quality
+        """For the next round."""
         self._book = BidBook(config, profile.rsu_id, profile.quality)
         self._phase = _Phase.NEW
         self._price: float | None = None
@@ -98,6 +122,15 @@ class LeaderMachine:
             if outputs or self._phase is not _Phase.OPEN:
                 return outputs
         return self._repeat_offer(now)
+
+    def offer_quality(self, quality: float) -> bool:
+        """Offer another quality from the next round on; False: it cannot stand in a message."""
+        try:
+            check_leader(replace(self._profile, quality=quality))
+        except ProtocolConfigError:
+            return False
+        self._quality = quality
+        return True
 
     def leave(self, now: float) -> list[Output]:
         """Leave the game: the open round is not settled, a closing offer says goodbye."""
@@ -214,6 +247,7 @@ class LeaderMachine:
         round_ = self._book.next_round()
         if self._is_over(round_):
             return self._finish(now, round_)
+        self._take_quality()
         observation = pricing.observe(round_, self._profile.rsu_id, *self._settled)
         self._price = pricing.decide(
             self._policy, observation, self._profile, self._price, self._tally
@@ -227,6 +261,15 @@ class LeaderMachine:
         waits = self._gathered and self._book.awaits
         self._wait_until = now + self._config.round_timeout if waits else None
         return [self._offer]
+
+    def _take_quality(self) -> None:
+        """Offer the quality that was set from here on."""
+        if self._quality == self._profile.quality:
+            return
+        self._profile = replace(self._profile, quality=self._quality)
+        self._book.offer_quality(self._quality)
+        if self._on_quality is not None:
+            self._on_quality(self._quality)
 
     def _make_offer(self, round_: int, *, closing: bool = False) -> Offer:
         settled, answers = self._settled

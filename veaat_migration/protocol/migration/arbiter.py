@@ -91,6 +91,10 @@ class Arbiter:
         self._number += 1
         return self._number
 
+    def lease_left(self, now: float) -> float:
+        """Longest time for which an owner may still act without another word of the AV [s]."""
+        return max(self._lease_until - now, 0.0)
+
     def silence(self, now: float) -> float:
         """Time since the owner was heard, or could first be [s]."""
         return now - self._heard

@@ -9,7 +9,7 @@ from enum import Enum
 from veaat_migration.protocol.migration.codes import CopyKind
 from veaat_migration.protocol.migration.messages import Final, Proposal, Verdict
 from veaat_migration.protocol.migration.store import SLOTS, Copy, Slot, TwinStore
-from veaat_migration.protocol.migration.twin import image_digest, live_digest
+from veaat_migration.protocol.migration.twin import ImageHash, image_digest, live_digest
 
 
 class Change(Enum):
@@ -43,6 +43,7 @@ class Custody:
                 and held.migration == copy.migration
             ):
                 self._erase("coming", av_id)
+        self._hashes: dict[tuple[int, int], ImageHash] = {}
         self._sweep({av_id for av_id, _ in store.images()})
 
     def of(self, av_id: int) -> Iterator[Copy]:
@@ -56,9 +57,9 @@ class Custody:
         copy = self.held.get(av_id)
         return copy if copy is not None and copy.kind is CopyKind.OWNER else None
 
-    def image(self, copy: Copy) -> bytes:
-        """The image of a copy."""
-        return self._store.read_image(copy.av_id, copy.image)
+    def image(self, copy: Copy, size: int = -1) -> bytes:
+        """The image of a copy, or the first ``size`` bytes of it."""
+        return self._store.read_image(copy.av_id, copy.image, size)
 
     def update(self, av_id: int, live: bytes) -> Copy:
         """Replace the live state of an owned twin."""
@@ -104,7 +105,12 @@ class Custody:
 
     def append(self, copy: Copy, content: bytes) -> None:
         """Take the next bytes of an image that is coming."""
+        key = (copy.av_id, copy.image)
+        if key not in self._hashes and self.received(copy) == 0:
+            self._hashes[key] = ImageHash()
         self._store.append_image(copy.av_id, copy.image, content)
+        if key in self._hashes:
+            self._hashes[key].add(content)
 
     def discard_bytes(self, copy: Copy) -> None:
         """Forget what has come of an image, but never the image of the copy that is held."""
@@ -112,14 +118,18 @@ class Custody:
         if held is not None and held.image == copy.image:
             self._write("coming", replace(copy, image=copy.migration))
         else:
-            self._store.drop_image(copy.av_id, copy.image)
+            self._drop_image(copy.av_id, copy.image)
 
     def complete(self, av_id: int) -> bool:
         """Check the image that has come; if it is damaged, all its bytes are dropped."""
         copy = self.coming[av_id]
-        if not self._is_sound(copy):
+        # Known already if all bytes came in this life: a large image takes long to read.
+        known = self._hashes.pop((copy.av_id, copy.image), None)
+        digest = known.digest() if known is not None and known.size == copy.size else None
+        if digest != copy.digest and not (digest is None and self._is_sound(copy)):
             self.discard_bytes(copy)
             return False
+        self._store.sync_image(copy.av_id, copy.image)
         self._write("coming", replace(copy, kind=CopyKind.COMPLETE))
         return True
 
@@ -239,4 +249,8 @@ class Custody:
         used = {(c.av_id, c.image) for slot in SLOTS for c in self._table(slot).values()}
         for av_id, image in self._store.images():
             if av_id in av_ids and (av_id, image) not in used:
-                self._store.drop_image(av_id, image)
+                self._drop_image(av_id, image)
+
+    def _drop_image(self, av_id: int, image: int) -> None:
+        self._hashes.pop((av_id, image), None)
+        self._store.drop_image(av_id, image)

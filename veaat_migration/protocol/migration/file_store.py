@@ -22,6 +22,8 @@ from veaat_migration.protocol.migration.store import SLOTS, Copy, Ownership, Slo
 RECORD = ".json"
 IMAGE = ".image"
 DAMAGED = ".damaged"
+SYNC_BYTES = 2**23
+"""So much of an image may be lost with the power before it is complete [bytes]."""
 
 
 class StoreError(VeaatError, OSError):
@@ -44,6 +46,7 @@ class FileStore:
         """
         self._folder = folder
         self._sync = sync
+        self._unsynced: dict[tuple[int, int], int] = {}
         try:
             for slot in SLOTS:
                 (folder / slot).mkdir(parents=True, exist_ok=True)
@@ -85,17 +88,31 @@ class FileStore:
         """Add bytes to the end of an image."""
         with self._image(av_id, image).open("ab") as file:
             file.write(content)
-            if self._sync:
-                file.flush()
-                os.fsync(file.fileno())
+        # A little at a time: all of a large image at its end would take long.
+        waiting = self._unsynced.get((av_id, image), 0) + len(content)
+        self._unsynced[av_id, image] = waiting
+        if waiting >= SYNC_BYTES:
+            self.sync_image(av_id, image)
 
-    def read_image(self, av_id: int, image: int) -> bytes:
-        """All bytes there are of an image."""
+    def sync_image(self, av_id: int, image: int) -> None:
+        """See to it that all bytes of an image are on the disk."""
+        self._unsynced.pop((av_id, image), None)
         path = self._image(av_id, image)
-        return path.read_bytes() if path.exists() else b""
+        if self._sync and path.exists():
+            _sync_file(path)
+            _sync_folder(path.parent)
+
+    def read_image(self, av_id: int, image: int, size: int = -1) -> bytes:
+        """All bytes there are of an image, or the first ``size`` of them."""
+        path = self._image(av_id, image)
+        if not path.exists():
+            return b""
+        with path.open("rb") as file:
+            return file.read(size)
 
     def drop_image(self, av_id: int, image: int) -> None:
         """Forget an image."""
+        self._unsynced.pop((av_id, image), None)
         self._image(av_id, image).unlink(missing_ok=True)
 
     def images(self) -> list[tuple[int, int]]:
@@ -177,6 +194,11 @@ def _copy(values: dict[str, Any]) -> Copy | None:
         return Copy(**values)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

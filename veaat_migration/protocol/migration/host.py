@@ -108,6 +108,17 @@ class TwinHost:
         image = self.custody.image(copy)
         return Twin(image, copy.live, copy.version, copy.data, copy.cycles)
 
+    def lease_left(self, av_id: int, now: float) -> float:
+        """Time for which this RSU may still act as the owner of a twin [s]; 0: it may not."""
+        if self.custody.owned(av_id) is None:
+            return 0.0
+        return max(self._leases.get(av_id, now) - now, 0.0)
+
+    def head(self, av_id: int, size: int) -> bytes:
+        """The first bytes of the image of a twin that this RSU owns; empty: it does not."""
+        copy = self.custody.owned(av_id)
+        return b"" if copy is None else self.custody.image(copy, size)
+
     def live(self, av_id: int) -> tuple[int, bytes] | None:
         """Version and live state of a twin that this RSU owns."""
         copy = self.custody.owned(av_id)

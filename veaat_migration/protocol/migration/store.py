@@ -1,6 +1,7 @@
 """What an RSU and an AV must not forget when they die: interfaces, and stores in memory.
 
-A write is on the disk when it returns; machines write before they say what depends on it.
+A record is on the disk when its write returns, an image when it was synced; machines write before
+they say what depends on it.
 """
 
 from __future__ import annotations
@@ -72,11 +73,15 @@ class TwinStore(Protocol):
         ...
 
     def append_image(self, av_id: int, image: int, content: bytes) -> None:
-        """Add bytes to the end of an image."""
+        """Add bytes to the end of an image; they may be lost until :meth:`sync_image`."""
         ...
 
-    def read_image(self, av_id: int, image: int) -> bytes:
-        """All bytes there are of an image."""
+    def sync_image(self, av_id: int, image: int) -> None:
+        """See to it that all bytes of an image are on the disk."""
+        ...
+
+    def read_image(self, av_id: int, image: int, size: int = -1) -> bytes:
+        """All bytes there are of an image, or the first ``size`` of them."""
         ...
 
     def drop_image(self, av_id: int, image: int) -> None:
@@ -128,9 +133,13 @@ class MemoryStore:
         """Add bytes to the end of an image."""
         self._images.setdefault((av_id, image), bytearray()).extend(content)
 
-    def read_image(self, av_id: int, image: int) -> bytes:
-        """All bytes there are of an image."""
-        return bytes(self._images.get((av_id, image), b""))
+    def sync_image(self, av_id: int, image: int) -> None:
+        """Nothing to do."""
+
+    def read_image(self, av_id: int, image: int, size: int = -1) -> bytes:
+        """All bytes there are of an image, or the first ``size`` of them."""
+        content = bytes(self._images.get((av_id, image), b""))
+        return content if size < 0 else content[:size]
 
     def drop_image(self, av_id: int, image: int) -> None:
         """Forget an image."""

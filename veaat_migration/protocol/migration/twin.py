@@ -62,6 +62,24 @@ def image_digest(image: bytes) -> bytes:
     return hashlib.sha256(image).digest()
 
 
+class ImageHash:
+    """The same of an image that comes piece by piece."""
+
+    def __init__(self) -> None:
+        """Of nothing yet."""
+        self.size = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, content: bytes) -> None:
+        """Add the next bytes."""
+        self.size += len(content)
+        self._hash.update(content)
+
+    def digest(self) -> bytes:
+        """SHA-256 of all bytes so far."""
+        return self._hash.digest()
+
+
 def live_digest(version: int, live: bytes) -> bytes:
     """SHA-256 of a live state together with its version, 32 bytes."""
     return hashlib.sha256(struct.pack("<Q", version) + live).digest()

@@ -141,6 +141,10 @@ class TwinVehicle:
         """Call the migration off; it is too late when the target owns the twin already."""
         return self._end(now, ErrorCode.CANCELED, "canceled")
 
+    def give_up(self, error: ErrorCode, reason: str, now: float) -> list[Output]:
+        """End the migration for a reason that only its user can see; as late as :meth:`cancel`."""
+        return self._end(now, error, reason)
+
     # Input ------------------------------------------------------------------------------------
 
     def on_message(self, message: Any, now: float) -> list[Output]:
@@ -181,6 +185,20 @@ class TwinVehicle:
     def owner_id(self) -> int:
         """RSU that owns the twin; 0: it is at home, or the AV looks for it."""
         return self.arbiter.ownership.owner_id
+
+    @property
+    def source_id(self) -> int:
+        """RSU that the migration leaves; 0: there is none, or from home."""
+        return 0 if self._journey is None else self._journey.source_id
+
+    @property
+    def choice(self) -> tuple[int, float, float] | None:
+        """Target, bandwidth [MHz] and efficiency [bit/s/Hz] of the migration; None: not chosen."""
+        journey = self._journey
+        if journey is None or journey.order.target_id == 0:
+            return None
+        order = journey.order
+        return order.target_id, order.bandwidth, order.efficiency
 
     @property
     def feedback(self) -> Feedback | None:

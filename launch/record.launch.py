@@ -8,7 +8,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 
-from veaat_migration.analysis.topics import ALL_TOPICS, DIAGNOSTICS_TOPIC
+from veaat_migration.analysis.topics import DIAGNOSTICS_TOPIC, RECORDED_TOPICS
 from veaat_migration.bringup.scenarios import find_config
 
 
@@ -34,7 +34,7 @@ def recorder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """``ros2 bag record`` for all topics of the game."""
     bag = LaunchConfiguration("bag").perform(context)
     namespace = LaunchConfiguration("namespace").perform(context).rstrip("/")
-    topics = [f"{namespace}/{name}" for name in ALL_TOPICS] + [DIAGNOSTICS_TOPIC]
+    topics = [f"{namespace}/{name}" for name in RECORDED_TOPICS] + [DIAGNOSTICS_TOPIC]
     command = ["ros2", "bag", "record", "--storage", LaunchConfiguration("storage")]
     command += ["--qos-profile-overrides-path", str(find_config("qos_record.yaml"))]
     command += ["--output", bag] if bag else []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veaat_migration.nodes.odometry import read_odometry
+from veaat_migration.nodes.odometry import read_odometry, turned
 from veaat_migration.nodes.wire import ENCAPSULATION, WireError
 
 
@@ -66,5 +66,24 @@ def test_it_agrees_with_rclpy():
     message.header.stamp.sec, message.header.stamp.nanosec = 1_700_000_000, 250_000_000
     place = message.pose.pose.position
     place.x, place.y, place.z = 10.0, -20.0, 30.0
+    message.pose.pose.orientation.z = message.pose.pose.orientation.w = math.sqrt(0.5)
+    message.twist.twist.linear.x, message.twist.twist.linear.y = 3.0, 1.0
     sample = read_odometry(serialize_message(message))
-    assert sample == (1_700_000_000.25, "odom", (10.0, -20.0, 30.0))
+    assert sample[:3] == (1_700_000_000.25, "odom", (10.0, -20.0, 30.0))
+    assert sample.velocity == pytest.approx((-1.0, 3.0))
+
+
+def test_the_velocity_is_turned_into_the_frame_of_the_position():
+    half = 0.5 * math.radians(30.0)
+    forward = turned((0.0, 0.0, math.sin(half), math.cos(half)), 2.0, 0.0)
+    assert forward == pytest.approx((2.0 * math.cos(math.radians(30.0)), 1.0))
+    # A quaternion need not be of length 1.
+    longer = turned((0.0, 0.0, 3 * math.sin(half), 3 * math.cos(half)), 2.0, 0.0)
+    assert longer == pytest.approx(forward)
+
+
+def test_a_velocity_without_an_orientation_is_not_known():
+    assert all(map(math.isnan, turned((0.0, 0.0, 0.0, 0.0), 2.0, 0.0)))
+    assert turned((0.0, 0.0, 0.0, 0.0), 0.0, 0.0) == (0.0, 0.0)
+    short = read_odometry(odometry((12, 0), b"map", b"", 1.0, 2.0, 3.0))
+    assert all(map(math.isnan, short.velocity))

@@ -85,6 +85,23 @@ def test_without_a_recording_nothing_is_written(tmp_path: Path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_city_is_launched_as_planned(tmp_path: Path):
+    from launch_ros.actions import Node
+
+    actions, context = launched(
+        "migrate.launch.py", seconds="20", avs="2", rsus="3", output=str(tmp_path / "run")
+    )
+    nodes = [action for action in actions if isinstance(action, Node)]
+    for node in nodes:
+        node._perform_substitutions(context)
+    names = [node.node_name.rpartition("/")[2] for node in nodes]
+    assert names == [
+        *("recorder", "migration_monitor", "traffic"),
+        *("rsu_1_machine", "rsu_2_machine", "rsu_3_machine", "av_1_machine", "av_2_machine"),
+    ]
+    assert (tmp_path / "run" / "town.fcd.xml.gz").is_file()
+
+
 def test_rosbag2_records_all_topics_of_the_game():
     (action,), context = launched("record.launch.py", bag="/tmp/some_bag", namespace="/town")
     words = [text(context, word) for word in action.cmd]

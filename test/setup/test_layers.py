@@ -23,6 +23,7 @@ ALLOWED = {
     "protocol": {"numpy", "game", "policy"},
     "doctor": {"onnxruntime", "rclpy", "rcl_interfaces", "policy"},
     "mobility": {"numpy", "game"},
+    "service": {"numpy", "protocol"},
     "scenario": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "game", "mobility"},
     "learning": {
         *("numpy", "torch", "safetensors", "pydantic", "matplotlib"),

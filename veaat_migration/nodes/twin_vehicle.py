@@ -97,6 +97,8 @@ class TwinVehicle(ManagedNode):
         self._held: tuple[MigrationEnd, float] | None = None
         """A migration whose new owner has not acted yet, and until when to wait for it."""
         self._migration = 0
+        self._for_goal = self._goal_begins = False
+        """Whether the migration shown, and the next one, is that of a goal."""
         self._requested = now
         self._task: tuple[int, ...] | None = None
         self._shown: tuple[Any, ...] = ()
@@ -208,6 +210,7 @@ class TwinVehicle(ManagedNode):
     def _on_goal(self, goal: MigrateTwin.Goal) -> None:
         now = time.monotonic()
         self._release(now)
+        self._goal_begins = True
         wish = Wish(goal.target_rsu_id, goal.bandwidth, goal.tolerated_delay or math.inf)
         self._run(self._pilot.ask(wish, now), now)
 
@@ -244,12 +247,13 @@ class TwinVehicle(ManagedNode):
         if feedback.migration != self._migration:
             self._release(now)
             self._migration, self._requested = feedback.migration, now
+            self._for_goal, self._goal_begins = self._goal_begins, False
             self._meter.watch(now)
         if feedback.target_id:
             # Who is found by now need not be looked for at the handover.
             self._post.connect(Address("rsu", feedback.target_id))
             self._telemetry.connect(feedback.target_id)
-        if self._pilot.asked:
+        if self._for_goal:
             seconds = now - self._requested
             self._action.feedback(feedback_message(feedback, vehicle.source_id, seconds))
 
@@ -295,9 +299,10 @@ class TwinVehicle(ManagedNode):
         if owner == 0:
             return
         self._sequence += 1
-        velocity = tuple(0.0 if math.isnan(v) else v for v in self._velocity)
+        vx, vy = (0.0 if math.isnan(v) else v for v in self._velocity)
         self._meter.sent(self._sequence, now)
-        self._telemetry.publish(owner, self._sequence, position[:2], velocity)
+        here = (position[0], position[1])
+        self._telemetry.publish(owner, self._sequence, here, (vx, vy))
 
     def _tell_task(self) -> None:
         """Tell the AV's player where the twin may go now: it bids for nothing else."""

@@ -60,10 +60,12 @@ def make_vehicle_state(values: Mapping[str, Value], profile: FollowerProfile) ->
             ),
             coverage_radius=number(values, "coverage_radius"),
         )
-    own = (number(values, name) for name in ("satisfaction", "offset", "delay_data", "delay_max"))
+    satisfaction, offset, delay_data, delay_max = (
+        number(values, name) for name in ("satisfaction", "offset", "delay_data", "delay_max")
+    )
     return VehicleState(
         profile,
-        Task(*own),
+        Task(satisfaction, offset, delay_data, delay_max),
         links=links,
         base_delay=dict(zip(rsu_ids, columns["link_base_delay"], strict=False)),
         watch=PositionWatch(

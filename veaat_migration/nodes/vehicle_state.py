@@ -42,13 +42,11 @@ class Task:
 
     def over(self, own: Task) -> Task:
         """This task, with what it leaves open taken from ``own``."""
-        return Task(
-            *(
-                mine if math.isnan(given) else given
-                for given, mine in zip(self._values(), own._values(), strict=True)
-            ),
-            rsu_ids=self.rsu_ids,
+        satisfaction, offset, delay_data, delay_max = (
+            mine if math.isnan(given) else given
+            for given, mine in zip(self._values(), own._values(), strict=True)
         )
+        return Task(satisfaction, offset, delay_data, delay_max, self.rsu_ids)
 
     def check(self, bandwidth_max: float) -> None:
         """Check that a game can be played with it.

@@ -221,11 +221,6 @@ class Pilot:
         """RSUs whose bandwidth the AV wants to buy now; empty: none."""
         return self.candidates if self.negotiating else ()
 
-    @property
-    def asked(self) -> bool:
-        """Whether somebody asked for the migration that is under way."""
-        return self._wish is not None
-
     # What happens ----------------------------------------------------------------------------
 
     def _request(self, wish: Wish | None, now: float) -> list[PilotOutput]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,18 @@ class TwinRun:
     """AV whose second migration fails, since its target dies."""
     silent: int = 0
     """RSU that dies in the middle."""
+    _migrations: dict[int, list[tuple[float, int, int, bool]]] = field(default_factory=dict)
 
     def x(self, av: int, time: float) -> float:
         return self.speed * time - 30.0 * av
 
     def migrations(self, av: int) -> list[tuple[float, int, int, bool]]:
         """Request [s], source, target, success of each; the first is from home."""
+        if av not in self._migrations:
+            self._migrations[av] = self._plan(av)
+        return self._migrations[av]
+
+    def _plan(self, av: int) -> list[tuple[float, int, int, bool]]:
         found, owner = [], 0
         for target in range(1, self.rsus + 1):
             place = SPACING * (target - 1) - 0.5 * SPACING
@@ -71,6 +77,7 @@ class TwinRun:
 
     def write(self, folder: Path) -> Path:
         """Write the bag with the project's own writer."""
+        self._migrations.clear()
         self._bag = BagWriter(folder)
         self._topics: dict[str, int] = {}
         step = 1.0 / self.rate
@@ -79,8 +86,10 @@ class TwinRun:
             for av in range(1, self.avs + 1):
                 self._av(av, time, step)
             if n % max(round(self.rate), 1) == 0:
+                owners = [self.status(av, time)["owner_rsu_id"] for av in range(1, self.avs + 1)]
                 for rsu in range(1, self.rsus + 1):
-                    self._rsu(rsu, time)
+                    owned = [av for av, owner in enumerate(owners, 1) if owner == rsu]
+                    self._rsu(rsu, time, owned)
         self._bag.close()
         return folder
 
@@ -124,12 +133,9 @@ class TwinRun:
             age_max=0.35, **parts,
         )  # fmt: skip
 
-    def _rsu(self, rsu: int, time: float) -> None:
+    def _rsu(self, rsu: int, time: float, owned: list[int]) -> None:
         if rsu == self.silent and time > 0.5 * self.seconds:
             return
-        owned = [
-            av for av in range(1, self.avs + 1) if self.status(av, time)["owner_rsu_id"] == rsu
-        ]
         none = np.zeros(len(owned), np.uint64)
         self._say(
             "host_status", time, rsu_id=rsu, session=5, coverage_radius=RADIUS,

@@ -107,11 +107,9 @@ def _draw_map(axes: Axes, replay: dict[str, Any]) -> None:
         )
     moves = _moves(replay, hosts, colours)
     if 0 < len(moves) <= _MOVES:
-        places, to = zip(*moves, strict=True)
-        axes.scatter(
-            *np.array(places).T, s=34, marker="D", color=to, edgecolors="white", linewidths=0.8,
-            zorder=4,
-        )  # fmt: skip
+        x, y = np.array([place for place, _ in moves]).T
+        to = [colour for _, colour in moves]
+        axes.scatter(x, y, s=34, marker="D", c=to, edgecolors="white", linewidths=0.8, zorder=4)
     axes.set_aspect("equal", adjustable="datalim")
     axes.autoscale_view()
     axes.grid(visible=False)

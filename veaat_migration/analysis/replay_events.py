@@ -96,8 +96,11 @@ def _requests(cast: Cast, statuses: list[Received]) -> Iterator[Happening]:
         key = (int(status.av_id), int(status.migration))
         if key[1] and key not in seen:
             seen.add(key)
-            where = cast.rsu_name(status.source_rsu_id)
-            text = f"{_av(cast, status.av_id)} asks for a migration from {where}"
+            text = f"{_av(cast, status.av_id)} asks for "
+            if status.source_rsu_id:
+                text += f"a migration from {cast.rsu_name(status.source_rsu_id)}"
+            else:
+                text += "the first deployment of its twin"
             yield Happening(
                 cast.time(received), "requested", text, key[0], int(status.source_rsu_id)
             )

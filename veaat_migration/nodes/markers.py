@@ -88,7 +88,7 @@ class Markers(ManagedNode):
         return (self._output,)
 
     def _listen(
-        self, kind: type[Any], topic: str, profile: Any, take: Callable[[Any, float], object]
+        self, kind: type[Any], topic: str, profile: Any, take: Callable[[Any, float], None]
     ) -> None:
         subscribe_to(self, kind, topic, profile, lambda message: take(message, time.monotonic()))
 

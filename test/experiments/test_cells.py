@@ -25,7 +25,7 @@ def test_figures_share_runs(plans: dict[str, list[Cell]]) -> None:
 def test_every_method_plays_equally_many_rounds(plans: dict[str, list[Cell]]) -> None:
     for name, cells in plans.items():
         rounds = {environment_steps(parse_config(cell.training, name)) for cell in cells}
-        assert rounds == {480_000 if name in ("base", "pruning") else 240_000}
+        assert rounds == {480_000 if name in ("base", "pruning") else 172_800}
 
 
 def test_unequal_rounds_are_refused(paper: Declaration) -> None:

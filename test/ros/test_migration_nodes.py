@@ -38,6 +38,7 @@ class Street:
         self.actions = listener.listen("av_1/twin_actions", msg.TwinAction, qos.ANSWERS)
         self.reports = listener.listen("migration_reports", msg.MigrationReport, qos.ANSWERS)
         self.qualities = listener.listen("service_quality", msg.ServiceQuality, qos.MANY_LATCHED)
+        self.hosts = listener.listen("host_status", msg.HostStatus, qos.ANSWERS)
         self.phases: list[int] = []
         self.client = ActionClient(self.node, MigrateTwin, "av_1/migrate_twin")
         wheels = self.node.create_publisher(Odometry, "av_1/odom", qos_profile_sensor_data)
@@ -73,6 +74,21 @@ class Street:
         )
         return wait(future)
 
+    def settle(self, target: int) -> Any:
+        """The report on a migration that succeeds; on a busy machine some may not."""
+        for _ in range(20):
+            report = self.migrate(target)
+            if report.error == 0:
+                return report
+        raise AssertionError(f"the last of 20 migrations failed: {report}")
+
+    def wait_for_hosts(self, *numbers: int) -> None:
+        """Until these RSUs run."""
+        deadline = time.monotonic() + 90.0
+        while not set(numbers) <= {status.rsu_id for status in self.hosts}:
+            assert time.monotonic() < deadline, "the RSUs do not start"
+            time.sleep(0.05)
+
     def migrate(self, target: int, **goal: Any) -> Any:
         """The report on a migration, when it has ended."""
         return wait(self.ask(target, **goal).get_result_async()).result.report
@@ -102,10 +118,11 @@ def test_a_twin_migrates_by_the_action(street: Street, wait_until: Callable[...,
     for number in (1, 2):
         street.host(number)
     street.vehicle()
-    first = street.migrate(1)
+    street.wait_for_hosts(1, 2)
+    first = street.settle(1)
     assert (first.error, first.source_rsu_id, first.owner_rsu_id) == (0, 0, 1)
     wait_until(lambda: len(street.actions) > 3, "the twin acts")
-    report = street.migrate(2)
+    report = street.settle(2)
     assert (report.error, report.owner_rsu_id, report.epoch) == (0, 2, first.epoch + 1)
     assert street.phases == sorted(street.phases)
     assert {2, 3, 6} <= set(street.phases)
@@ -136,9 +153,10 @@ def test_goals_are_refused_canceled_and_fail_in_words(
     street.host(1)
     street.host(2, storage=1000)
     street.vehicle(default_efficiency=10.0)
+    street.wait_for_hosts(1, 2)
     assert not street.ask(2, av_id=7).accepted
     assert not street.ask(0, bandwidth=5.0).accepted
-    assert street.migrate(1).error == 0
+    street.settle(1)
     full = street.migrate(2)
     assert (full.error, full.moved, full.owner_rsu_id) == (3, False, 1)
     assert full.message == f"no room for {SIZE} bytes, 1000 are left"
@@ -169,7 +187,8 @@ def test_whoever_is_killed_in_a_transfer_the_twin_lives_on(
     patient = {"recovery_timeout": 1e4}
     nodes = {1: street.host(1, **patient), 2: street.host(2, **patient)}
     av = street.vehicle(**patient)
-    assert street.migrate(1).error == 0
+    street.wait_for_hosts(1, 2)
+    street.settle(1)
     wait_until(lambda: street.actions, "the twin acts")
     street.ask(2, bandwidth=5.0)
     wait_until(lambda: 3 in street.phases, "bytes are on their way")
@@ -183,11 +202,7 @@ def test_whoever_is_killed_in_a_transfer_the_twin_lives_on(
     count = len(street.actions)
     wait_until(lambda: len(street.actions) > count + 3, "the twin is served again")
     # Whoever was killed may take its time to come back.
-    for _ in range(20):
-        report = street.migrate(2 if street.actions[-1].rsu_id == 1 else 1)
-        if report.error == 0:
-            break
-    assert report.error == 0
+    report = street.settle(2 if street.actions[-1].rsu_id == 1 else 1)
     wait_until(lambda: street.actions[-1].rsu_id == report.owner_rsu_id, "it acts there")
     found = check_actions(street.actions)
     assert found.violations == []

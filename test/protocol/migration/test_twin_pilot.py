@@ -296,6 +296,21 @@ def test_canceling_leaves_the_twin_where_it_is():
     assert math.isnan(end.delays.handover)
 
 
+@pytest.mark.parametrize("bandwidth", [math.nan, math.inf, -1.0])
+def test_a_decision_without_meaning_is_left_out(bandwidth: float):
+    street = deployed(settle_rounds=0)
+    street.look(1, True, 2)
+    street.take(street.pilot.decide(Decision(5, 1, 2, bandwidth), street.now))
+    assert street.pilot.vehicle.choice is None
+
+
+def test_a_purchase_of_nothing_ends_the_migration():
+    street = deployed(settle_rounds=0)
+    street.look(1, True, 2)
+    street.take(street.pilot.decide(Decision(5, 1, 2, 0.0), street.now))
+    assert street.ends[0].outcome.error is ErrorCode.DEADLINE_INFEASIBLE
+
+
 def test_settings_are_checked():
     with pytest.raises(ProtocolConfigError, match=r"^retry_period: must be > 0"):
         PilotConfig(retry_period=0.0)

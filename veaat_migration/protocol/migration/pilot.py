@@ -172,7 +172,7 @@ class Pilot:
 
     def decide(self, decision: Decision, now: float) -> list[PilotOutput]:
         """Take what the game has decided in a round."""
-        if not self.negotiating:
+        if not self.negotiating or not 0.0 <= decision.bandwidth < math.inf:
             return []
         here = (decision.session, decision.round)
         if self._first_round is None or self._first_round[0] != decision.session:

@@ -401,8 +401,8 @@ def test_a_recorded_run_plays_and_shows_each_transfer(browser: Page, recorded_fi
     browser.open(recorded_file, 1280, 800)
     assert frames_per_second(browser, 20.0) >= 30.0
     browser.run("replay.pause()")
-    # AV 1 asks for RSU 2 at 10 s; its bytes go from 11 s to 14 s.
-    for moment, share, text in ((10.5, 0.0, "negotiating"), (12.5, 0.5, "transferring")):
+    # AV 1 asks for RSU 2 at 12 s; its bytes go from 13 s to 16 s.
+    for moment, share, text in ((12.5, 0.0, "requested"), (14.5, 0.5, "transferring")):
         browser.run(f"replay.seek({moment})")
         browser.until("replay.state.dirty === false")
         twin = browser.run("replay.map.twins[0].twin")
@@ -412,14 +412,16 @@ def test_a_recorded_run_plays_and_shows_each_transfer(browser: Page, recorded_fi
         assert f"twin at rsu1: {text}" in tip
     assert "on its way to rsu2" in tip
     assert re.search(r"(4[2-9]|5[0-8]) % have arrived", tip)
-    browser.run("replay.seek(14.2)")
+    browser.run("replay.seek(16.2)")
     browser.until("replay.state.dirty === false")
     assert "2 jobs ahead" in browser.run("replay.details({vehicle: 0})")
-    browser.run("replay.seek(16)")
+    browser.run("replay.seek(17.5)")
     browser.until("replay.state.dirty === false")
     assert browser.run("replay.map.twins[0].twin.rsu") == 1
-    listed = browser.run("document.querySelector('#events li span').textContent")
-    assert "rsu1 to rsu2 in 5.00 s" in listed
+    listed = browser.run(
+        "[...document.querySelectorAll('#events li span')].slice(0, 9).map((e) => e.textContent)"
+    )
+    assert any(text.startswith("av1: rsu1 to rsu2 in 5.00 s") for text in listed)
     kinds = browser.run(
         "[...document.querySelectorAll('#event-choice option')].map((o) => o.value)"
     )

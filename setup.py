@@ -39,7 +39,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["veaat_migration", "veaat_migration.*"]),
-    package_data={"veaat_migration": ["py.typed", "analysis/replay_assets/*"]},
+    package_data={
+        "veaat_migration": ["py.typed", "analysis/replay_assets/*", "fleet/*.safetensors"]
+    },
     install_requires=requirements("runtime"),
     extras_require={
         "dev": requirements("dev"),

@@ -22,6 +22,7 @@ COMMANDS = (
     "migrate",
     "bag",
     "replay",
+    "fleet",
     "qoe",
     "doctor",
 )

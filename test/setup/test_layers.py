@@ -30,6 +30,10 @@ ALLOWED = {
         *("gymnasium", "pettingzoo"),
         *("game", "policy", "scenario", "analysis"),
     },
+    "fleet": {
+        *("numpy", "torch", "matplotlib"),
+        *("game", "policy", "protocol", "mobility", "scenario", "analysis", "experiments"),
+    },
     "qoe": {"numpy", "torch", "safetensors", "PIL"},
     "studies": {"numpy", "scipy", "pydantic", "matplotlib", "game", "scenario", "analysis"},
     "experiments": {

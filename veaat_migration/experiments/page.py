@@ -35,6 +35,8 @@ th, td { text-align: left; vertical-align: top; padding: 0.5rem 0.7rem;
 thead th { background: var(--tint); font-weight: 600; border-top: 0; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th.number { text-align: right; }
+.number small { display: block; color: var(--soft); font-size: 0.82em; }
+tbody td:first-child { white-space: normal; min-width: 7rem; }
 .scroll { overflow-x: auto; }
 .figures { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); }
@@ -121,14 +123,17 @@ def cards(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def numbers(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of plain text whose first column has names and the others numbers."""
+    """A table of plain text whose first column has names and the others numbers.
+
+    An interval in brackets behind a number stands below it: the table becomes half as wide.
+    """
     first, *others = header
     head = f"<th>{escape(first)}</th>" + "".join(
         f'<th class="number">{escape(name)}</th>' for name in others
     )
     body = "".join(
         f"<tr><td>{escape(row[0])}</td>"
-        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row[1:])
+        + "".join(f'<td class="number">{_with_interval(cell)}</td>' for cell in row[1:])
         + "</tr>"
         for row in rows
     )
@@ -136,6 +141,11 @@ def numbers(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div>"
     )
+
+
+def _with_interval(cell: str) -> str:
+    number, bracket, interval = escape(cell).partition(" [")
+    return f"{number}<small>[{interval}</small>" if bracket else number
 
 
 def picture(file: Path, title: str, caption: str) -> str:

@@ -175,6 +175,12 @@ class Custody:
         self._erase("coming", av_id)
         self._sweep({av_id})
 
+    def drop(self, av_id: int) -> None:
+        """Forget all of a twin."""
+        for slot in SLOTS:
+            self._erase(slot, av_id)
+        self._sweep({av_id})
+
     def _judge(self, verdict: Verdict, held: Copy, *, mine: bool, newer: bool) -> Change:
         """What a verdict means for the copy that is held."""
         if not newer:

@@ -136,6 +136,17 @@ class TwinHost:
         self.custody.update(av_id, bytes(live))
         return True
 
+    def retire(self, av_id: int) -> None:
+        """Forget an AV whose journey is over, and its twin: nobody will ask for it again."""
+        self.custody.drop(av_id)
+        self._receiving.stop(av_id)
+        self._receiving.forget(av_id)
+        self._sending.forget(av_id)
+        self._timers.stop(("claim", av_id))
+        self._leases.pop(av_id, None)
+        self._nonces.pop(av_id, None)
+        self.announcements.pop(av_id, None)
+
     # Input ------------------------------------------------------------------------------------
 
     def on_message(self, message: Any, now: float) -> list[Envelope]:

@@ -114,6 +114,13 @@ class Sending:
         if failed is not None and failed.migration <= verdict.closed:
             del self._failed[av_id]
 
+    def forget(self, av_id: int) -> None:
+        """Stop whatever there is for an AV, for good."""
+        self._stop(av_id)
+        self._timers.stop(("final", av_id))
+        self._failed.pop(av_id, None)
+        self._closed.pop(av_id, None)
+
     def _announce(self, order: Order) -> list[Envelope]:
         progress = Progress(order.av_id, order.migration, self._rsu_id, Phase.NEGOTIATING)
         announcement = Announcement(order.av_id, order.migration, self._rsu_id)

@@ -11,14 +11,22 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from veaat_migration.protocol.migration.config import MigrationConfig
+from veaat_migration.protocol.migration.custody import Custody
 from veaat_migration.protocol.migration.feedback import Report
 from veaat_migration.protocol.migration.host import TwinHost
-from veaat_migration.protocol.migration.messages import Address, Envelope, Message, is_for
+from veaat_migration.protocol.migration.messages import (
+    Address,
+    Envelope,
+    Message,
+    Proposal,
+    is_for,
+)
 from veaat_migration.protocol.migration.store import AT_HOME, MemoryJournal, MemoryStore
 from veaat_migration.protocol.migration.twin import Twin
 from veaat_migration.protocol.migration.vehicle import TwinVehicle
@@ -39,6 +47,8 @@ class Faults:
     """Range of the delay, uniform [s]; a wide one reorders."""
     cut: set[tuple[Address, Address]] = field(default_factory=set)
     """Links from a sender to a receiver that carry nothing."""
+    muted: set[Address] = field(default_factory=set)
+    """Sites that nobody hears and that hear nobody: AVs out of every coverage."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,9 @@ class World:
         """Called with the AV's id and what its machine reports."""
         self.on_step: list[Callable[[Site], None]] = []
         """Called after each step of a machine."""
+        self.admit: Callable[[int, Proposal], str] | None = None
+        """Why an RSU (its id) refuses a proposed twin, for those that start from now on; None:
+        every twin is welcome."""
         self.delivered = 0
         self._woken = (0.0, 0)
         self.kills = 0
@@ -144,6 +157,23 @@ class World:
         self.now = max(self.now, until)
 
     # Processes --------------------------------------------------------------------------------
+
+    def add_av(self, av_id: int, twin: Twin) -> None:
+        """Let an AV whose twin was never deployed appear, and start its process."""
+        self.twins[av_id] = twin
+        site = self.avs[av_id] = Site(Address("av", av_id), MemoryJournal(AT_HOME))
+        self.start(site)
+
+    def remove_av(self, av_id: int) -> None:
+        """Let an AV end its journey: its process ends and RSUs forget its twin, dead ones too."""
+        self.avs.pop(av_id).machine = None
+        del self.twins[av_id]
+        for site in self.rsus.values():
+            host = site.machine
+            if host is None:
+                Custody(site.address.number, site.disk).drop(av_id)
+            else:
+                host.retire(av_id)
 
     def site(self, address: Address) -> Site:
         """The site of an address."""
@@ -191,7 +221,8 @@ class World:
         server = self.servers[number]
         generator = np.random.default_rng([self._seed, number, site.lives])
         bench = Workbench(server.arrival_rate, server.service_rate, server.compute, generator)
-        site.machine = TwinHost(number, self.config, site.disk, bench, session=session)
+        admit = None if self.admit is None else partial(self.admit, number)
+        site.machine = TwinHost(number, self.config, site.disk, bench, session=session, admit=admit)
         self.step(site, lambda host, now: host.start(now))
 
     def kill(self, site: Site, *, wipe: bool = False) -> None:
@@ -238,6 +269,8 @@ class World:
     def _carry(self, sender: Address, site: Site, message: Message) -> None:
         faults, draw = self.faults, self.random
         if faults.cut and (sender, site.address) in faults.cut:
+            return
+        if faults.muted and not faults.muted.isdisjoint((sender, site.address)):
             return
         copies = 1 + (faults.duplication > 0.0 and draw.random() < faults.duplication)
         for _ in range(copies):

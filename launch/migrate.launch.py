@@ -63,6 +63,12 @@ ARGUMENTS = [
         "record", default_value="true", choices=_YES_NO, description="record a bag (MCAP)"
     ),
     DeclareLaunchArgument(
+        "markers",
+        default_value="false",
+        choices=_YES_NO,
+        description="draw it for RViz and Foxglove on the topic markers",
+    ),
+    DeclareLaunchArgument(
         "output", default_value="", description="folder for everything; left out: runs/<time>-..."
     ),
     DeclareLaunchArgument(
@@ -131,6 +137,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         image_share=float(value["image_share"]),
         composed=value["composed"] == "true",
         bag=str(folder / "bag") if value["record"] == "true" else None,
+        markers=value["markers"] == "true",
         namespace=value["namespace"],
         executor=value["executor"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ from rosbags.rosbag2.enums import CompressionMode
 from veaat_migration.analysis.definitions import definition_text, typestore_from
 from veaat_migration.analysis.topics import ALL_TOPICS
 from veaat_migration.game.matching import matching_probability
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from twin_bags import TwinRun
 
 START = 1_700_000_000_000_000_000
 SESSION = 1_699_999_999_000_000_000
@@ -232,3 +237,9 @@ def make_game(types: Types) -> Iterator[Callable[..., Game]]:
         return play(types, rounds, namespace=namespace)
 
     return make
+
+
+@pytest.fixture
+def twin_run(types: Types) -> TwinRun:
+    """Three twins that follow their AVs past three RSUs, to be changed by the test."""
+    return TwinRun(types)

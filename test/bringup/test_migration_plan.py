@@ -15,11 +15,12 @@ from veaat_migration.bringup.migration_plan import (
     make_migration_plan,
     wall_time,
 )
-from veaat_migration.bringup.plan import NodeSpec, Part, PlanError
+from veaat_migration.bringup.plan import NodeSpec, Part, Plan, PlanError
 from veaat_migration.mobility.fcd import read_fcd
 from veaat_migration.mobility.traffic import TraceError
 from veaat_migration.nodes.inference_parameters import AV_INFERENCE
 from veaat_migration.nodes.leader_parameters import LEADER
+from veaat_migration.nodes.markers_parameters import MARKERS
 from veaat_migration.nodes.migration_parameters import TWIN_HOST, TWIN_VEHICLE
 from veaat_migration.nodes.traffic_parameters import TRAFFIC
 from veaat_migration.scenario.parts import MeasuredQuality
@@ -30,6 +31,7 @@ SPECS = {
     "twin_host": TWIN_HOST,
     "twin_vehicle": TWIN_VEHICLE,
     "traffic": TRAFFIC,
+    "markers": MARKERS,
 }
 
 
@@ -174,3 +176,13 @@ def test_options_are_checked(city: City, change: dict[str, object], message: str
 
 def test_the_wall_time_follows_the_speed(city: City):
     assert wall_time(city, replace(OPTIONS, speed=2.0)) == 30.0
+
+
+def test_markers_are_drawn_when_asked_for(city: City):
+    plain = make_migration_plan(city, OPTIONS)
+    (node,) = set_of(make_migration_plan(city, replace(OPTIONS, markers=True))) - set_of(plain)
+    assert node == ("markers", "markers", "/veaat", Part.VIEWER)
+
+
+def set_of(plan: Plan) -> set[tuple[str, str, str, Part]]:
+    return {(node.executable, node.name, node.namespace, node.part) for node in plan.nodes}

@@ -26,12 +26,13 @@ TABLES = {
     "twin_host": ("veaat_migration.nodes.migration_parameters", "TWIN_HOST"),
     "twin_vehicle": ("veaat_migration.nodes.migration_parameters", "TWIN_VEHICLE"),
     "traffic": ("veaat_migration.nodes.traffic_parameters", "TRAFFIC"),
+    "markers": ("veaat_migration.nodes.markers_parameters", "MARKERS"),
     "migration_monitor": ("veaat_migration.nodes.migration_monitor", "PARAMETERS"),
     "composed": ("veaat_migration.nodes.composed", "PARAMETERS"),
 }
 PURE = (
     *("rsu_leader", "av_follower", "av_inference", "rsu_inference", "trainer"),
-    *("twin_host", "twin_vehicle", "traffic"),
+    *("twin_host", "twin_vehicle", "traffic", "markers"),
 )
 
 

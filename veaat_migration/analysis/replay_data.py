@@ -155,7 +155,16 @@ class ReplayRecorder:
             ys.append(here[1] - track.last[1])
             track.last, track.end = here, number + 1
 
-    def twin(self, time: float, vehicle: str, phase: Phase, rsu: int, target: int = NOBODY) -> None:
+    def twin(
+        self,
+        time: float,
+        vehicle: str,
+        phase: Phase,
+        rsu: int,
+        target: int = NOBODY,
+        *,
+        detail: int | None = None,
+    ) -> None:
         """The twin of a vehicle is at ``rsu`` (index, or NOBODY) in a phase from now on.
 
         Args:
@@ -164,10 +173,14 @@ class ReplayRecorder:
             phase: of its migration.
             rsu: that owns it.
             target: of the migration, while there is one.
+            detail: while it is transferred, how much has arrived [%]; while it is queued, jobs
+                ahead. None: not known; then a transfer is shown as if its pace was even.
         """
         self._known(rsu)
         self._known(target)
         entry = [_milliseconds(time), int(phase), rsu, target]
+        if detail is not None and phase in (Phase.TRANSFERRING, Phase.QUEUED):
+            entry.append(max(detail, 0))
         self._track(vehicle).twin.append(entry)
 
     def event(

@@ -19,7 +19,9 @@ def page_text(replay: dict[str, Any]) -> str:
 
     Texts of the replay are data on the page: none of them can become markup or script.
     """
-    palette = json.dumps(rsu_colours(len(replay["rsus"])))
+    # Lines of a chart that belong to no RSU are coloured by their number.
+    most = max([len(replay["rsus"]), *(len(chart["lines"]) for chart in replay["charts"])])
+    palette = json.dumps(rsu_colours(most))
     scripts = "\n".join(_asset(name).replace('"use strict";\n', "") for name in _SCRIPTS)
     parts = {
         "title": html.escape(str(replay["title"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 _MAX_CHARTS = 3
 _ROAD = "#d5d9df"
+_LINE = 150
+"""Letters in one line of the heading."""
+_MANY = 40
+"""From so many vehicles on their ways are thin."""
+_MOVES = 400
+"""Most changes of owner that are marked one by one."""
 
 
 def draw_replay(path: Path, replay: dict[str, Any]) -> None:
@@ -37,7 +44,7 @@ def draw_replay(path: Path, replay: dict[str, Any]) -> None:
 
     charts = [chart for chart in replay["charts"] if chart["lines"]][:_MAX_CHARTS]
     with style():
-        figure = Figure(figsize=(12.0, 6.2), layout="constrained")
+        figure = Figure(figsize=(12.0, 6.4), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(max(len(charts), 1), 2, width_ratios=(1.5, 1.0))
         _draw_map(figure.add_subplot(grid[:, 0]), replay)
@@ -47,7 +54,10 @@ def draw_replay(path: Path, replay: dict[str, Any]) -> None:
         if not charts:
             _draw_twins(panels[0], replay)
         panels[-1].set_xlabel("time [s]")
-        figure.suptitle(replay["title"].replace("$", r"\$"), fontsize=12, x=0.01, ha="left")
+        # Two lines: what it is, and what is shown.
+        about = "\n".join(wrap(replay["description"], _LINE)[:2])
+        heading = f"{replay['title']}\n{about}" if about else replay["title"]
+        figure.suptitle(heading.replace("$", r"\$"), fontsize=9.5, x=0.01, ha="left")
         try:
             figure.savefig(path)
         except OSError as error:
@@ -74,7 +84,8 @@ def _draw_map(axes: Axes, replay: dict[str, Any]) -> None:
                 pieces.setdefault(host, []).append(way)
     for host, ways in pieces.items():
         colour = GREY if host == NOBODY else colours[host]
-        axes.add_collection(LineCollection(ways, colors=[colour], linewidths=0.8, alpha=0.45))
+        width, alpha = (0.8, 0.45) if len(replay["vehicles"]) >= _MANY else (2.2, 0.8)
+        axes.add_collection(LineCollection(ways, colors=[colour], linewidths=width, alpha=alpha))
         ends = np.array([way[-1] for way in ways if np.ptp(way, axis=0).max() < 1.0])
         if len(ends):
             axes.scatter(ends[:, 0], ends[:, 1], s=12, color=[colour], alpha=0.6, linewidths=0)
@@ -94,15 +105,36 @@ def _draw_map(axes: Axes, replay: dict[str, Any]) -> None:
             fontsize=7,
             zorder=6,
         )
+    moves = _moves(replay, hosts, colours)
+    if 0 < len(moves) <= _MOVES:
+        x, y = np.array([place for place, _ in moves]).T
+        to = [colour for _, colour in moves]
+        axes.scatter(x, y, s=34, marker="D", c=to, edgecolors="white", linewidths=0.8, zorder=4)
     axes.set_aspect("equal", adjustable="datalim")
     axes.autoscale_view()
     axes.grid(visible=False)
     axes.set_xlabel("x [m]")
     axes.set_ylabel("y [m]")
-    title = f"{len(replay['vehicles'])} vehicles in {times[-1] - times[0]:g} s"
+    title = f"{len(replay['vehicles'])} vehicles in {times[-1] - times[0]:.4g} s"
     if (hosts != NOBODY).any():
-        title += ", ways in the colour of the RSU that owned the twin"
+        title += ", in the colour of their twin's RSU"
+    if 0 < len(moves) <= _MOVES:
+        title += f"; ◆ {len(moves)} changes of it"
     axes.set_title(title, loc="left")
+
+
+def _moves(replay: dict[str, Any], hosts: Any, colours: list[str]) -> list[tuple[Any, str]]:
+    """Where each vehicle was when its twin came to another RSU, and the colour of that one."""
+    found = []
+    for vehicle in range(hosts.shape[1]):
+        column = hosts[:, vehicle]
+        rows = np.flatnonzero((column[1:] != column[:-1]) & (column[1:] != NOBODY)) + 1
+        if len(rows):
+            places = positions_of(replay, vehicle)
+            found += [
+                (places[row], colours[column[row]]) for row in rows if np.isfinite(places[row, 0])
+            ]
+    return found
 
 
 def _runs(hosts: Any) -> list[tuple[int, int, int]]:
@@ -116,7 +148,7 @@ def _runs(hosts: Any) -> list[tuple[int, int, int]]:
 
 def _draw_chart(axes: Axes, replay: dict[str, Any], chart: dict[str, Any]) -> None:
     colours = rsu_colours(max(len(replay["rsus"]), len(chart["lines"])))
-    end = step_times(replay)[-1]
+    begin, end = step_times(replay)[[0, -1]]
     for number, line in enumerate(chart["lines"]):
         times = np.append(np.cumsum(line["times"]) / 1000.0, end)
         values = np.append(line["values"], line["values"][-1:])
@@ -124,6 +156,8 @@ def _draw_chart(axes: Axes, replay: dict[str, Any], chart: dict[str, Any]) -> No
         axes.step(times[: len(values)], values, where="post", color=colour, label=line["name"])
     unit = f" [{chart['unit']}]" if chart["unit"] else ""
     axes.set_title(f"{chart['title']}{unit}".replace("$", r"\$"), loc="left")
+    if end > begin:
+        axes.set_xlim(begin, end)
     if len(chart["lines"]) <= len(FEW):
         axes.legend(ncol=2)
 

@@ -115,10 +115,11 @@ def _check_vehicle(where: str, vehicle: dict[str, Any], steps: int, rsus: int) -
         _require(inside, path, "does not fit the steps")
         free = span[0] + len(span[1])
     for n, entry in enumerate(vehicle["twin"]):
-        right = _are_integers(entry) and len(entry) == 4
+        right = _are_integers(entry) and len(entry) in (4, 5)
         right = right and 0 <= entry[1] < len(Phase)
-        right = right and all(NOBODY <= rsu < rsus for rsu in entry[2:])
-        _require(right, f"{where}.twin[{n}]", "must be [time, phase, rsu, target]")
+        right = right and all(NOBODY <= rsu < rsus for rsu in entry[2:4])
+        right = right and all(detail >= 0 for detail in entry[4:])
+        _require(right, f"{where}.twin[{n}]", "must be [time, phase, rsu, target(, detail)]")
 
 
 def _check_chart(where: str, chart: dict[str, Any], rsus: int) -> None:
@@ -183,7 +184,7 @@ def twins_at(replay: dict[str, Any], times: FloatArray) -> IntArray:
     moments = np.round(times * 1000.0).astype(np.int64)
     for column, vehicle in enumerate(replay["vehicles"]):
         if vehicle["twin"]:
-            entries = np.array(vehicle["twin"], dtype=np.int64)
+            entries = np.array([entry[:3] for entry in vehicle["twin"]], dtype=np.int64)
             last = np.searchsorted(entries[:, 0], moments, side="right") - 1
             hosts[:, column] = np.where(last >= 0, entries[np.maximum(last, 0), 2], NOBODY)
     return hosts

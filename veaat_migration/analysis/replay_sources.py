@@ -21,7 +21,7 @@ from veaat_migration.mobility.traffic import Polyline, Snapshot
 MAX_POINTS = 2000
 """Most points of one line of a chart; longer ones are thinned."""
 MAX_EVENTS = 20_000
-_VIEWING_TIME = 60.0
+VIEWING_TIME = 60.0
 """A replay begins at a speed at which it takes about this long [s]."""
 _CIRCLE = 400.0
 """Radius on which RSUs without a place are drawn [m]."""
@@ -187,7 +187,7 @@ def replay_of_game(
         site.rsus,
         roads=site.roads,
         description=note,
-        speed=float(f"{duration / _VIEWING_TIME:.1g}"),
+        speed=float(f"{duration / VIEWING_TIME:.1g}"),
     )
     if snapshots is None:
         _stand(recorder, site, duration)
@@ -258,7 +258,7 @@ def _chart_settlements(
             by_rsu.setdefault(j, []).append(((stamp - start) / 1e9, received.message))
     for j, entries in sorted(by_rsu.items()):
         name = site.rsus[j].name
-        for time, message in _thinned(entries):
+        for time, message in thinned(entries):
             for chart, unit, value in (
                 ("Price", "money/MHz", float(message.price)),
                 ("Bandwidth sold", "MHz", float(sum(message.bandwidth))),
@@ -299,7 +299,8 @@ def _av_name(site: MapOf, number: int) -> str:
     return site.avs[number - 1][0] if 1 <= number <= len(site.avs) else f"av{number}"
 
 
-def _thinned(entries: Sequence[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
+def thinned(entries: Sequence[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
+    """At most about :data:`MAX_POINTS` of some entries, evenly, and always the last one."""
     stride = math.ceil(len(entries) / MAX_POINTS)
     for index, entry in enumerate(entries):
         if index % stride == 0 or index == len(entries) - 1:
@@ -307,10 +308,10 @@ def _thinned(entries: Sequence[tuple[float, Any]]) -> Iterator[tuple[float, Any]
 
 
 def scenario_of_run(folder: Path) -> Path | None:
-    """The scenario file that the plan of a run folder names, if it is still there."""
+    """The scenario file that the plan of a run folder names or that lies beside it, if there."""
     try:
         plan = yaml.safe_load((folder / "plan.yaml").read_text(encoding="utf-8"))
-        path = Path(str(plan["scenario"]))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+        path = Path(str(plan.get("scenario", folder / "scenario.yaml")))
+    except (OSError, yaml.YAMLError, AttributeError, UnicodeDecodeError):
         return None
     return path if path.is_file() else None

@@ -32,7 +32,7 @@ from veaat_migration.scenario.build import build_instance, links, qualities
 from veaat_migration.scenario.parts import MeasuredQuality
 from veaat_migration.scenario.schema import Scenario
 
-TRAFFIC, MONITOR = "traffic", "migration_monitor"
+TRAFFIC, MONITOR, MARKERS = "traffic", "migration_monitor", "markers"
 BYTES_PER_MB = 1_000_000
 SMALLEST_IMAGE = 1024
 
@@ -56,6 +56,8 @@ class MigrationOptions:
     """One process for each machine; false: one for each node."""
     bag: str | None = None
     """Folder for the recording; None: do not record."""
+    markers: bool = False
+    """Draw it for RViz and Foxglove."""
     namespace: str = "/veaat"
     executor: str = "events"
 
@@ -70,6 +72,8 @@ def make_migration_plan(city: City, options: MigrationOptions) -> Plan:
     instance = build_instance(city.scenario)
     machines = [*_rsus(city.scenario, instance, options), *_avs(city.scenario, instance, options)]
     nodes = [_monitor(options), _traffic(city, options)]
+    if options.markers:
+        nodes.append(_markers(options))
     if options.bag is not None:
         nodes.insert(0, _recorder(city.scenario, options))
     for name, parts in machines:
@@ -221,6 +225,11 @@ def _observers(options: MigrationOptions) -> str:
 def _monitor(options: MigrationOptions) -> NodeSpec:
     parameters: dict[str, Value] = {"executor": options.executor}
     return NodeSpec(MONITOR, MONITOR, options.namespace, parameters, Part.MONITOR)
+
+
+def _markers(options: MigrationOptions) -> NodeSpec:
+    parameters: dict[str, Value] = {"executor": options.executor}
+    return NodeSpec(MARKERS, MARKERS, options.namespace, parameters, Part.VIEWER)
 
 
 def _traffic(city: City, options: MigrationOptions) -> NodeSpec:

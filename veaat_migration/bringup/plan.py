@@ -47,6 +47,8 @@ class Part(str, Enum):
     """Follows the game; the simulation is over when it ends."""
     TRAFFIC = "traffic"
     """Leads the run, which is over when it ends, however it ends."""
+    VIEWER = "viewer"
+    """Shows what goes on; nobody needs it."""
     RECORDER = "recorder"
     """Must be stopped last."""
 

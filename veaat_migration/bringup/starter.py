@@ -34,6 +34,12 @@ RESPAWN_DELAY = 1.0
 MAX_FAILURES = 3
 """A player that fails to start this often in a row is given up."""
 POLL = 0.2
+LOSSES = {
+    Part.MONITOR: "no progress is shown",
+    Part.VIEWER: "nothing is drawn any more",
+    Part.RECORDER: "the rest of the game is not recorded",
+}
+"""What the end of a node means that does not play."""
 
 
 class Ending(Enum):
@@ -151,15 +157,14 @@ class Starter:
                 return Ending.PLAYED
             if part is Part.RECORDER:
                 self._deaths += 1
-                self._tell_end(child, "the rest of the game is not recorded")
+                self._tell_end(child, LOSSES[part])
             return None
         self._deaths += 1
         if part is Part.TRAFFIC:
             self._tell_end(child, "nothing moves any more")
             return Ending.FAILED
         if part is not Part.PLAYER:
-            loss = "the rest of the game is not recorded"
-            self._tell_end(child, loss if part is Part.RECORDER else "no progress is shown")
+            self._tell_end(child, LOSSES[part])
             return None
         child.failures = child.failures + 1 if child.failed_to_start else 0
         if child.exit_code == 2 or (child.failed_to_start and not self._respawn):
@@ -204,7 +209,7 @@ class Starter:
         if ending is Ending.PLAYED:
             self._wait(self._of(Part.PLAYER), CLOSING_TIME)
         self._stop_children(self._of(Part.PLAYER, Part.TRAFFIC), PLAYERS_GRACE)
-        self._stop_children(self._of(Part.MONITOR, Part.RECORDER), OBSERVERS_GRACE)
+        self._stop_children(self._of(Part.MONITOR, Part.VIEWER, Part.RECORDER), OBSERVERS_GRACE)
 
     @property
     def _killing(self) -> bool:

@@ -102,6 +102,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--record", action=argparse.BooleanOptionalAction, default=True,
         help="record a bag and analyse it afterwards",
     )  # fmt: skip
+    output.add_argument(
+        "--markers", action="store_true",
+        help="draw it for RViz (config/migration.rviz) and Foxglove "
+        "(config/foxglove-migration.json) on the topic markers",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         image_share=args.image_share,
         composed=not args.separate,
         bag=str(folder.bag) if args.record else None,
+        markers=args.markers,
         namespace=args.namespace,
         executor=args.executor,
     )
@@ -175,3 +181,4 @@ def _analyse(folder: RunFolder) -> None:
     report = write_report(folder.bag, folder.path, plots=False, equilibrium=False)
     print()
     print(format_summary(report))
+    print(f"see it: veaat replay {folder.path} -o replay.html")

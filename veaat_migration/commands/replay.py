@@ -7,6 +7,8 @@ point at what you want to know. SOURCE is one of
     those of --scenario, or placed where they cover most of the traffic (--rsus, --radius);
   - a run folder or bag of 'veaat sim': prices, bandwidth and money over time, on the map of the
     scenario (found by itself for a run folder, else --scenario). With --trace its AVs drive;
+  - a run folder or bag of 'veaat migrate': AVs by their odometry, twins on their way between RSUs,
+    how each migration ended, prices, age of twins, downtime;
   - a replay file (.json, .json.gz) as other tools and --json write it (docs/replay.md).
 
 Examples:
@@ -15,6 +17,9 @@ Examples:
 
   # the last simulation, and a picture for a document
   veaat replay runs/20250101-120000-town -o replay.html --png replay.png
+
+  # twins that migrate, each position and transfer as it was recorded
+  veaat replay runs/20250101-120000-migrate-town --step 0.5 -o replay.html
 
   # the data alone, and later the page from it
   veaat replay trace.xml.gz --json data.json.gz
@@ -146,6 +151,8 @@ def _placed(args: argparse.Namespace) -> MapOf:
 
 def _replay_of_bag(args: argparse.Namespace) -> dict[str, Any]:
     from veaat_migration.analysis.reading import read_bag
+    from veaat_migration.analysis.replay_data import ReplayError
+    from veaat_migration.analysis.replay_migrations import has_migrations, replay_of_migrations
     from veaat_migration.analysis.replay_sources import (
         map_of_scenario,
         replay_of_game,
@@ -154,10 +161,16 @@ def _replay_of_bag(args: argparse.Namespace) -> dict[str, Any]:
 
     recording = read_bag(args.source)
     scenario = args.scenario or scenario_of_run(args.source)
+    site = map_of_scenario(scenario) if scenario else None
+    title = args.source.resolve().name
+    if has_migrations(recording):
+        if args.trace:
+            raise ReplayError("--trace: the recording itself says where the AVs of twins drive")
+        return replay_of_migrations(recording, site, title=title, interval=args.step)
     return replay_of_game(
         recording,
-        map_of_scenario(scenario) if scenario else None,
-        title=args.source.resolve().name,
+        site,
+        title=title,
         snapshots=_traffic(args, args.trace) if args.trace else None,
         interval=args.step,
     )

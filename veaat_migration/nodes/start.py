@@ -14,6 +14,7 @@ EXECUTABLES = (
     "av_follower",
     "av_inference",
     "composed",
+    "markers",
     "migration_monitor",
     "recorder",
     "round_monitor",

@@ -2,7 +2,7 @@
 "use strict";
 
 const PHASES = ["resting", "requested", "negotiating", "transferring", "queued", "re-instantiating", "connected"];
-const TRANSFERRING = 3, RESTING = new Set([0, 6]);
+const TRANSFERRING = 3, QUEUED = 4, RESTING = new Set([0, 6]);
 
 function running(differences, scale) {
   const values = new Float64Array(differences.length);
@@ -66,18 +66,28 @@ function locate(vehicle, k, share, place) {
   return false;
 }
 
-// Owner, phase, target and how far a transfer has come at a time; null: there is no twin.
+// How far a transfer has come: as it was told, evenly in between; without a word evenly to its end.
+function transferred(vehicle, n, time) {
+  const entry = vehicle.twin[n], next = vehicle.twin[n + 1], told = entry.length > 4;
+  const from = told ? Math.min(entry[4] / 100, 1) : 0;
+  if (!next) return from;
+  let to = told ? from : 1;
+  if (next[1] === TRANSFERRING && next[3] === entry[3] && next.length > 4) to = Math.min(next[4] / 100, 1);
+  else if (next[1] > TRANSFERRING) to = 1;
+  const share = (time - vehicle.changes[n]) / Math.max(vehicle.changes[n + 1] - vehicle.changes[n], 1e-9);
+  return from + (to - from) * Math.min(Math.max(share, 0), 1);
+}
+
+// Owner, phase, target and how far a transfer has come at a time; null: there is no twin. Before its
+// first deployment a twin is in its vehicle: the owner is -1.
 function twinAt(vehicle, time) {
   const n = lastAt(vehicle.changes, time);
   if (n < 0) return null;
-  const [, phase, rsu, target] = vehicle.twin[n];
-  let share = 0;
-  if (phase === TRANSFERRING && n + 1 < vehicle.changes.length) {
-    share = (time - vehicle.changes[n]) / Math.max(vehicle.changes[n + 1] - vehicle.changes[n], 1e-9);
-  } else if (phase > TRANSFERRING && !RESTING.has(phase)) {
-    share = 1;
-  }
-  return rsu < 0 ? null : { phase, rsu, target, share };
+  const [, phase, rsu, target, detail] = vehicle.twin[n];
+  const moving = !RESTING.has(phase);
+  if (rsu < 0 && !(moving && target >= 0)) return null;
+  const share = phase === TRANSFERRING ? transferred(vehicle, n, time) : Number(moving && phase > TRANSFERRING);
+  return { phase, rsu, target, share, ahead: phase === QUEUED ? detail : undefined };
 }
 
 function clockText(seconds, fine) {

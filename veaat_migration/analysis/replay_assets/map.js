@@ -131,23 +131,25 @@ class TrafficMap {
       place.here = locate(vehicle, k, share, place);
       if (place.here) counts.vehicles++;
       mark.twin = twinAt(vehicle, time);
+      if (mark.twin && mark.twin.rsu < 0 && !place.here) mark.twin = null;
       if (!mark.twin) { mark.seen = false; return; }
       counts.twins++;
       if (!RESTING.has(mark.twin.phase)) counts.moving++;
-      this.moveTwin(mark, seats, jumped);
+      this.moveTwin(mark, place, seats, jumped);
     });
     this.counts = counts;
     this.seated = seats;
     this.drawLinks(c);
+    this.drawTransfers(c);
     this.drawRsus(c);
     this.drawTwins(c);
     this.drawVehicles(c);
     this.drawNames(c);
   }
 
-  moveTwin(mark, seats, jumped) {
+  moveTwin(mark, place, seats, jumped) {
     const { rsu, target, share } = mark.twin;
-    let [x, y] = this.seat(rsu, seats[rsu]++);
+    let [x, y] = rsu < 0 ? [this.px(place.x), this.py(place.y)] : this.seat(rsu, seats[rsu]++);
     if (target >= 0 && share > 0) {
       const [tx, ty] = this.seat(target, seats[target]++);
       x += (tx - x) * share;
@@ -164,7 +166,7 @@ class TrafficMap {
     c.lineWidth = 1;
     this.places.forEach((place, i) => {
       const { twin } = this.twins[i];
-      if (!twin || !place.here || (many && i !== this.selected)) return;
+      if (!twin || twin.rsu < 0 || !place.here || (many && i !== this.selected)) return;
       const rsu = this.data.rsus[twin.rsu];
       c.strokeStyle = this.palette[twin.rsu];
       c.globalAlpha = i === this.selected ? 0.95 : 0.3;
@@ -174,6 +176,26 @@ class TrafficMap {
       c.stroke();
     });
     c.globalAlpha = 1;
+  }
+
+  // Transfers: a dashed way from the source to the target, solid as far as the bytes have come.
+  drawTransfers(c) {
+    const many = this.counts.moving > 150;
+    this.twins.forEach(({ twin }, i) => {
+      if (!twin || RESTING.has(twin.phase) || twin.target < 0 || (many && i !== this.selected)) return;
+      const from = twin.rsu < 0 ? this.places[i] : this.data.rsus[twin.rsu], to = this.data.rsus[twin.target];
+      const x = this.px(from.x), y = this.py(from.y), dx = this.px(to.x) - x, dy = this.py(to.y) - y;
+      c.strokeStyle = this.palette[twin.target];
+      for (const [share, width, dash] of [[1, 1.2, [4, 4]], [twin.share, 2.6, []]]) {
+        c.lineWidth = width;
+        c.setLineDash(dash);
+        c.beginPath();
+        c.moveTo(x, y);
+        c.lineTo(x + dx * share, y + dy * share);
+        c.stroke();
+      }
+    });
+    c.setLineDash([]);
   }
 
   drawRsus(c) {
@@ -239,7 +261,7 @@ class TrafficMap {
         c.lineTo(x - cos + 0.8 * sin, y - sin - 0.8 * cos);
         c.closePath();
       }
-      c.fillStyle = twin ? this.palette[twin.rsu] : this.none;
+      c.fillStyle = twin && twin.rsu >= 0 ? this.palette[twin.rsu] : this.none;
       c.fill();
       c.stroke();
       if (i === this.selected) {

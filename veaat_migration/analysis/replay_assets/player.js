@@ -96,7 +96,7 @@ function details(found) {
         if (n >= 0) lines.push(`${panel.title}: ${line.values[n]} ${panel.unit}`.trimEnd());
       }
     }
-    if (data.hasTwins) lines.push(`${map.twins.filter((mark) => mark.twin && mark.twin.rsu === found.rsu).length} twins`);
+    if (data.hasTwins && !data.charts.some((panel) => panel.title === "Twins")) lines.push(`${map.twins.filter((mark) => mark.twin && mark.twin.rsu === found.rsu).length} twins`);
     return lines.join("\n");
   }
   const { name } = data.vehicles[found.vehicle], { twin } = map.twins[found.vehicle];
@@ -106,9 +106,11 @@ function details(found) {
   if (!data.hasTwins) return lines.join("\n");
   if (!twin) return [...lines, "no twin at any RSU"].join("\n");
   const host = data.rsus[twin.rsu];
-  lines.push(`twin at ${host.name}: ${PHASES[twin.phase]}`);
+  lines.push(`twin at ${host ? host.name : "home"}: ${PHASES[twin.phase]}`);
+  if (twin.phase === TRANSFERRING) lines.push(`${Math.floor(100 * twin.share)} % have arrived`);
+  if (twin.ahead !== undefined) lines.push(`${twin.ahead} jobs ahead`);
   if (twin.target >= 0) lines.push(`on its way to ${data.rsus[twin.target].name}`);
-  if (place.here) lines.push(`${Math.hypot(place.x - host.x, place.y - host.y).toFixed(0)} m away from it`);
+  if (place.here && host) lines.push(`${Math.hypot(place.x - host.x, place.y - host.y).toFixed(0)} m away from it`);
   return lines.join("\n");
 }
 
@@ -194,7 +196,8 @@ function setTheme(theme) {
 function prepareTexts() {
   element("title").textContent = data.title;
   element("description").textContent = data.description;
-  const marks = data.hasTwins ? [["➤", "vehicle, coloured by its twin's RSU"], ["■", "twin"]] : [["➤", "vehicle"]];
+  const moves = data.vehicles.some((vehicle) => vehicle.twin.some((entry) => entry[1] === TRANSFERRING));
+  const marks = data.hasTwins ? [["➤", "vehicle, coloured by its twin's RSU"], ["■", "twin"], ...(moves ? [["━", "transfer"]] : [])] : [["➤", "vehicle"]];
   for (const [mark, text] of [["▲", "RSU and its reach"], ...marks]) {
     const item = document.createElement("li"), sign = document.createElement("span");
     sign.textContent = mark;
@@ -268,4 +271,4 @@ connectControls();
 handlePointers(element("map"));
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 requestAnimationFrame((now) => { state.last = now; frame(now); });
-window.replay = { state, seek, play: () => setPlaying(true), pause: () => setPlaying(false), map, chart, data };
+window.replay = { state, seek, play: () => setPlaying(true), pause: () => setPlaying(false), details, map, chart, data };

@@ -166,6 +166,6 @@ def _frontier(studies: Studies) -> str:
     if not good:
         return f"On the frontier no sparsity keeps all utilities within {THRESHOLD:.0%}."
     return (
-        f"Frontier, networks of 200 neurons a layer and half the rounds: within {THRESHOLD:.0%} up "
+        f"Frontier, networks of 200 neurons a layer, shorter runs: within {THRESHOLD:.0%} up "
         f"to {max(good):.0%}."
     )

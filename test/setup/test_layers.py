@@ -43,7 +43,7 @@ ALLOWED = {
 }
 
 # Modules beside the layers that all of them may use.
-COMMON = ("errors", "parallel", "workers", "progress", "digests")
+COMMON = ("errors", "parallel", "workers", "progress", "digests", "kept")
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -23,3 +23,19 @@ def positive(text: str) -> float:
     if value <= 0.0:
         raise argparse.ArgumentTypeError(f"must be > 0, got {text}")
     return value
+
+
+def add_process_options(group: argparse._ArgumentGroup) -> None:
+    """What commands that start nodes can be told: executor, ROS domain, namespace."""
+    group.add_argument(
+        "--executor", choices=("events", "single_threaded"), default="events",
+        help="rclpy executor of the nodes (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--domain-id", type=int, metavar="N",
+        help="ROS domain (default: ROS_DOMAIN_ID if set, else a free one)",
+    )  # fmt: skip
+    group.add_argument(
+        "--namespace", default="/veaat", metavar="NAME",
+        help="namespace of nodes and topics (default: %(default)s)",
+    )  # fmt: skip

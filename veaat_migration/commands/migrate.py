@@ -25,7 +25,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from veaat_migration.commands.arguments import finite, positive
+from veaat_migration.commands.arguments import add_process_options, finite, positive
 
 if TYPE_CHECKING:
     from veaat_migration.bringup.city import City
@@ -82,18 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--separate", action="store_true", help="a process for each node, not for each machine"
     )
     processes.add_argument("--respawn", action="store_true", help="restart machines that die")
-    processes.add_argument(
-        "--executor", choices=("events", "single_threaded"), default="events",
-        help="rclpy executor of the nodes (default: %(default)s)",
-    )  # fmt: skip
-    processes.add_argument(
-        "--domain-id", type=int, metavar="N",
-        help="ROS domain (default: ROS_DOMAIN_ID if set, else a free one)",
-    )  # fmt: skip
-    processes.add_argument(
-        "--namespace", default="/veaat", metavar="NAME",
-        help="namespace of nodes and topics (default: %(default)s)",
-    )  # fmt: skip
+    add_process_options(processes)
     output = parser.add_argument_group("output")
     output.add_argument(
         "--output", metavar="DIR", help="folder for the results (default: runs/<time>-<name>)"

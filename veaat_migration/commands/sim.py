@@ -36,6 +36,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from veaat_migration.commands.arguments import add_process_options
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -85,18 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     processes = parser.add_argument_group("processes")
     processes.add_argument("--composed", action="store_true", help="all players in one process")
     processes.add_argument("--respawn", action="store_true", help="restart players that die")
-    processes.add_argument(
-        "--executor", choices=("events", "single_threaded"), default="events",
-        help="rclpy executor of the nodes (default: %(default)s)",
-    )  # fmt: skip
-    processes.add_argument(
-        "--domain-id", type=int, metavar="N",
-        help="ROS domain (default: ROS_DOMAIN_ID if set, else a free one)",
-    )  # fmt: skip
-    processes.add_argument(
-        "--namespace", default="/veaat", metavar="NAME",
-        help="namespace of nodes and topics (default: %(default)s)",
-    )  # fmt: skip
+    add_process_options(processes)
     output = parser.add_argument_group("output")
     output.add_argument(
         "--output", metavar="DIR", help="folder for the results (default: runs/<time>-<scenario>)"

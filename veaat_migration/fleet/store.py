@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,6 +33,7 @@ from veaat_migration.fleet import (
 from veaat_migration.fleet.errors import FleetError
 from veaat_migration.fleet.places import Excerpt, Site
 from veaat_migration.fleet.settings import Settings
+from veaat_migration.kept import KeptResults
 
 _PIECE = 2**20
 
@@ -80,8 +79,8 @@ def common_key(trace: str, excerpt: Excerpt, site: Site, told: Settings) -> str:
     )
 
 
-class Store:
-    """A folder of results by key."""
+class Store(KeptResults):
+    """A folder of runs by key."""
 
     def __init__(self, folder: Path) -> None:
         """Create the folder if need be.
@@ -89,35 +88,4 @@ class Store:
         Raises:
             FleetError: it cannot be created.
         """
-        self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FleetError(
-                f"{folder}: {error.strerror or error}; choose another --output"
-            ) from error
-
-    def find(self, key: str) -> dict[str, Any] | None:
-        """The result of a run; None if there is none, or a damaged one."""
-        try:
-            result = json.loads(self._file(key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return result if isinstance(result, dict) and "success" in result else None
-
-    def keep(self, key: str, result: dict[str, Any]) -> None:
-        """Write a result; a reader sees all of it or nothing.
-
-        Raises:
-            FleetError: it cannot be written.
-        """
-        file = self._file(key)
-        unfinished = file.with_suffix(".part")
-        try:
-            unfinished.write_text(json.dumps(result) + "\n", encoding="utf-8")
-            unfinished.replace(file)
-        except OSError as error:
-            raise FleetError(f"{file}: {error.strerror or error}") from error
-
-    def _file(self, key: str) -> Path:
-        return self.folder / f"{key[:32]}.json"
+        super().__init__(folder, proof="success", error=FleetError)

@@ -205,5 +205,6 @@ def test_annealing_falls_from_its_start_to_its_end() -> None:
     assert annealing.deviations(20, 20) == pytest.approx((part.initial_std, part.follower_std))
     last = annealing.deviations(99, 20)
     assert last == pytest.approx((part.final_std, part.follower_final_std))
-    rates = [annealing.learning_rate(k, UpdatePart()) for k in (0, 99)]
-    assert rates == pytest.approx([1e-3, 5e-5])
+    steps = UpdatePart()
+    rates = [annealing.learning_rate(k, steps) for k in (0, 99)]
+    assert rates == pytest.approx([steps.learning_rate, steps.final_learning_rate])

@@ -117,7 +117,7 @@ def _dropout(results: StudyResults) -> Claim:
         f"Noise at last {percent(estimate([noise]))} (unpruned {percent(estimate([calm]))})\n"
         f"Gap {gap(dropout)} (unpruned {gap(dense)})",
         "All ways to prune hand over the work of a removed neuron to those that stay "
-        "(compensation); without that all of them collapse.",
+        "(compensation); without that they end about twice as far away, or collapse.",
     )  # fmt: skip
 
 

@@ -260,9 +260,10 @@ def test_a_town_can_be_written_alone(tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not TRACE, reason="VEAAT_FCD_TRACE names no trace")
-def test_a_real_trace(tmp_path: Path) -> None:
-    first = next(read_fcd(Path(TRACE))).time
-    assert main(["fleet", TRACE, "--end", str(first + 30.0), "--policies", "best_response",
+def test_a_real_trace(town: Path, tmp_path: Path) -> None:
+    """That of VEAAT_FCD_TRACE, or one made here."""
+    trace = Path(TRACE) if TRACE else town
+    first = next(read_fcd(trace)).time
+    assert main(["fleet", str(trace), "--end", str(first + 30.0), "--policies", "best_response",
                  "--seeds", "1", "-o", str(tmp_path), "-j", "1"]) == 0  # fmt: skip
     assert int(rows(tmp_path / "runs.csv")[0]["violations"]) == 0

@@ -52,7 +52,8 @@ def agrees(learner: Learner, artifacts: list[PolicyArtifact]) -> None:
         actions = artifact.schema.widths[-1]
         expected = artifact.schema.action_scale.value(shares[agent, :actions].T.double())
         actor = NumpyActor(artifact)
-        answers = [actor.act_on_record(record) for record in records.T.double().numpy()]
+        inputs = torch.cat([records, torch.ones(1, 30)]).T.double().numpy()
+        answers = [actor.act_on_record(record) for record in inputs]
         assert np.array(answers) == pytest.approx(expected.numpy(), rel=1e-5)
         assert np.ptp(answers) > 0.1
 

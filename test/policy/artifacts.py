@@ -67,6 +67,15 @@ def make_artifact(
     return PolicyArtifact.from_arrays(schema, weights, biases)
 
 
+def make_record(schema: PolicySchema, seed: int | None = None) -> np.ndarray:
+    """A record as actors take it: random entries, or zeros without a seed, and the one."""
+    record = np.zeros(schema.layout.record_size + 1)
+    if seed is not None:
+        record[:] = np.random.default_rng(seed).uniform(-1, 1, len(record))
+    record[-1] = 1.0
+    return record
+
+
 def make_bundle(**options: Any) -> list[PolicyArtifact]:
     """Policies of all five players of the base case."""
     leaders = [make_artifact("leader", j, **options) for j in (1, 2)]

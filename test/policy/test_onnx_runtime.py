@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from artifacts import make_artifact
+from artifacts import make_artifact, make_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ policies = st.builds(
 @settings(max_examples=25, deadline=None)
 @given(policies, st.integers(0, 10_000))
 def test_its_answers_are_those_of_numpy(artifact: PolicyArtifact, seed: int):
-    record = np.random.default_rng(seed).uniform(-1, 1, artifact.schema.layout.record_size)
+    record = make_record(artifact.schema, seed)
     ours, reference = OnnxActor(artifact), NumpyActor(artifact)
     scale = artifact.schema.action_scale
 

@@ -32,6 +32,8 @@ IndexArray = npt.NDArray[np.intp]
 HOLD = 2
 """Rounds in a row for which a missing value is taken from the round before. One lost offer
 touches two: a follower misses its price, and the receipt in it for the round before."""
+_REHEARSALS = 3
+"""Of a decision, see :meth:`LearnedFollower.rehearse`. More were not faster."""
 Fallback = TypeVar("Fallback")
 MakeActor = Callable[[PolicyArtifact], Actor]
 """A runtime: what makes a policy's actor."""
@@ -108,11 +110,13 @@ class _Learned(Generic[Fallback]):
         """Decide something without effect, shortly before a decision is due.
 
         Between two rounds other programs push code and data of a decision out of the
-        processor's caches; getting them back takes several times as long as deciding.
+        processor's caches; getting them back takes several times as long as deciding. Once
+        brings them back; the next times teach the processor the way through the code.
         """
-        self._memory.rehearse()
-        with contextlib.suppress(NotFiniteError):
-            self._actor.act_on_record(self._memory.record)
+        for _ in range(_REHEARSALS):
+            self._memory.rehearse()
+            with contextlib.suppress(NotFiniteError):
+                self._actor.act_on_record(self._memory.record)
 
     def _use(
         self, artifact: PolicyArtifact, *, keep: bool = False, actor: Actor | None = None

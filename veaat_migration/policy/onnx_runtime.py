@@ -126,7 +126,7 @@ class OnnxActor:
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         """Execution providers in use, the preferred one first."""
         self._columns = np.array(schema.columns, dtype=np.intp)
-        self._record_size = schema.layout.record_size
+        self._record_shape = (schema.layout.record_size + 1,)
         self._input = np.empty(schema.widths[0])
         self._feed = {INPUT: np.empty((1, schema.widths[0]), dtype=np.float32)}
         scale = schema.action_scale
@@ -144,8 +144,8 @@ class OnnxActor:
 
     def act_on_record(self, record: FloatArray) -> list[float]:
         """Answer a whole record, see :meth:`.runtime.NumpyActor.act_on_record`."""
-        if record.shape != (self._record_size,):
-            raise ValueError(f"record: must have shape ({self._record_size},), got {record.shape}")
+        if record.shape != self._record_shape:
+            raise ValueError(f"record: must have shape {self._record_shape}, got {record.shape}")
         record.take(self._columns, None, self._input, "clip")
         return self._decide()
 

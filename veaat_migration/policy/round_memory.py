@@ -21,8 +21,10 @@ class RoundMemory:
 
     def __init__(self, schema: PolicySchema, *, hold: int) -> None:
         layout = schema.layout
-        self.record: FloatArray = np.zeros(layout.record_size)
-        """See :mod:`veaat_migration.policy.observation`, shape [record_size]."""
+        self.record: FloatArray = np.append(np.zeros(layout.record_size), 1.0)
+        """See :mod:`veaat_migration.policy.observation`; with a one at its end, which biases
+        multiply. Entries are within [-1, 1] or finite rates, NaN where not known, never infinite;
+        shape [record_size + 1]."""
         self._wanted = layout.history
         self._hold = hold
         self._n_rsus = layout.n_rsus
@@ -32,7 +34,7 @@ class RoundMemory:
         self._latest = self.record[past - size : past]
         self._arrival = self.record[past : past + layout.n_rsus]
         self._service = self.record[past + layout.n_rsus : past + 2 * layout.n_rsus]
-        self._current = self.record[past + 2 * layout.n_rsus :]
+        self._current = self.record[past + 2 * layout.n_rsus : layout.record_size]
         self._prices = _Normaliser(schema.price_scale)
         self._demand = _Normaliser(schema.bandwidth_scale)
         self._row = np.empty(size)
@@ -78,9 +80,9 @@ class RoundMemory:
         self._push(row)
 
     def set_rates(self, arrival: FloatArray, service: FloatArray) -> None:
-        """Set lambda_j and mu_j [1/s], both shape [R]."""
-        np.divide(arrival, RATE_UNIT, self._arrival)
-        np.divide(service, RATE_UNIT, self._service)
+        """Set lambda_j and mu_j [1/s], both shape [R]; not known where not finite."""
+        for entries, rates in ((self._arrival, arrival), (self._service, service)):
+            entries[:] = np.where(np.isfinite(rates), rates / RATE_UNIT, np.nan)
 
     def set_prices(self, prices: FloatArray) -> None:
         """Set this round's prices P^t, shape [R]."""

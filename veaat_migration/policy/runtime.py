@@ -18,13 +18,16 @@ from veaat_migration.policy.interface import FloatArray
 from veaat_migration.policy.scaling import Scale
 from veaat_migration.policy.schema import PolicySchema
 
-Step = tuple[Callable[..., Any], FloatArray, FloatArray]
-"""A matrix's product, its input with the one at the end, and its output without it."""
-
+Step = tuple[Callable[..., Any], FloatArray, Callable[..., Any], FloatArray, FloatArray]
+"""A function and the values that it changes in place; a matrix's product, its input, which is
+those values and the one at the end, and its output."""
 
 _tanh, _maximum = np.tanh, np.maximum
+_exp, _tanh_of_one, _isfinite = math.exp, math.tanh, math.isfinite
 _ZERO = np.zeros(())
 """A plain 0.0 would be made an array every time, which takes longer than the comparison."""
+_ROUNDING = 64 * np.finfo(np.float64).eps
+"""More than what rounding may add to an action, relative to the upper end of its interval."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -53,24 +56,32 @@ class NumpyActor:
         schema = artifact.schema
         self.schema = schema
         self.digest = artifact.digest
-        self._columns = np.array(schema.columns, dtype=np.intp)
-        self._record_size = schema.layout.record_size
-        self._size = schema.widths[0]
-        inputs = np.ones(self._size + 1)
-        self._input = inputs[:-1]
-        self._square = self._input.dot
+        matrices = [np.column_stack([x.weight, x.bias]).astype(np.float64) for x in artifact.layers]
+        matrices[-1] /= 2.0  # what the sigmoid needs
+        first = matrices[0]
+        self._input = np.ones(first.shape[1])
+        self._observation = self._input[:-1]
+        self._square = self._observation.dot
+        self._from_observation = first.dot
+        # Weights of nothing for what is not observed cost less than picking the rest.
+        whole = np.zeros((len(first), schema.layout.record_size + 1))
+        whole[:, [*schema.columns, -1]] = first
+        self._from_record = whole.dot
+        outputs = np.ones(len(first) + 1)
+        self._output = outputs[:-1]
+        activation = _tanh if schema.activation == "tanh" else _relu
+        rest = [(matrix, activation) for matrix in matrices[1:]]
+        middle, width, shift = _line(schema.action_scale)
+        self._geometric = schema.action_scale.kind == "geometric"
+        if not self._geometric:
+            rest.append((np.column_stack([np.diag(width), middle]), _tanh))
         steps: list[Step] = []
-        for k, layer in enumerate(artifact.layers, 1):
-            matrix = np.hstack([layer.weight, layer.bias[:, None]]).astype(np.float64)
-            if k == len(artifact.layers):
-                matrix /= 2.0  # what the sigmoid needs
-            outputs = np.ones(len(matrix) + 1)
-            steps.append((matrix.dot, inputs, outputs[:-1]))
-            inputs = outputs
-        self._hidden = tuple(steps[:-1])
-        self._last = steps[-1]
-        self._tanh = schema.activation == "tanh"
-        self._to_action = _answers(schema.action_scale)
+        for matrix, function in rest:
+            inputs, outputs = outputs, np.ones(len(matrix) + 1)
+            steps.append((function, inputs[:-1], matrix.dot, inputs, outputs[:-1]))
+        self._steps = tuple(steps)
+        self._answer = outputs[:-1]
+        self._constants = list(zip(middle.tolist(), width.tolist(), shift.tolist(), strict=True))
 
     def act(self, observation: npt.ArrayLike) -> list[float]:
         """Answer an observation.
@@ -85,77 +96,76 @@ class NumpyActor:
             NotFiniteError: an entry or the answer is not finite.
             ValueError: the observation has another shape.
         """
+        size = self._observation.size
         try:
             # len is far faster than shape; without it, one number would fill all entries.
-            fits = len(observation) == self._size  # type: ignore[arg-type]
-            self._input[:] = observation if fits else ()
+            self._observation[:] = observation if len(observation) == size else ()  # type: ignore[arg-type]
         except (TypeError, ValueError):
             raise ValueError(
-                f"observation: must be {self._size} numbers, got shape {np.shape(observation)}"
+                f"observation: must be {size} numbers, got shape {np.shape(observation)}"
             ) from None
+        # Squares cannot cancel. Behind tanh infinity would look like any large number.
+        if not _isfinite(self._square(self._observation)):
+            raise NotFiniteError("the observation is not finite, or far out of range")
+        self._from_observation(self._input, self._output)
         return self._decide()
 
     def act_on_record(self, record: FloatArray) -> list[float]:
         """Answer a whole record; the policy takes what it observes out of it.
 
+        Every decision in the game comes this way, so nothing is checked again that the record's
+        maker, :class:`~veaat_migration.policy.round_memory.RoundMemory`, sees to.
+
         Args:
-            record: see :mod:`veaat_migration.policy.observation`; float64, shape [record_size].
+            record: see :mod:`veaat_migration.policy.observation`, with a one at its end, which
+                the biases multiply; float64, shape [record_size + 1]. Entries, observed or not,
+                are finite, or NaN where something is not known.
 
         Returns:
             As :meth:`act`.
 
         Raises:
-            NotFiniteError: an entry that is observed or the answer is not finite.
+            NotFiniteError: an entry is NaN, or the answer is not finite.
             ValueError: the record has another shape.
         """
-        if record.shape != (self._record_size,):
-            raise ValueError(f"record: must have shape ({self._record_size},), got {record.shape}")
-        # "clip" spares numpy a buffer; the columns are within the record by their making.
-        record.take(self._columns, None, self._input, "clip")
+        self._from_record(record, self._output)
         return self._decide()
 
     def _decide(self) -> list[float]:
-        # Squares cannot cancel. Behind tanh infinity would look like any large number.
-        if not math.isfinite(self._square(self._input)):
-            raise NotFiniteError("the observation is not finite, or far out of range")
-        if self._tanh:
-            for product, inputs, outputs in self._hidden:
-                product(inputs, outputs)
-                _tanh(outputs, outputs)
-        else:
-            for product, inputs, outputs in self._hidden:
-                product(inputs, outputs)
-                _maximum(outputs, _ZERO, out=outputs)
-        product, inputs, outputs = self._last
-        product(inputs, outputs)
-        return self._to_action(outputs.tolist())
+        """Go on from the first layer's output."""
+        for function, values, product, inputs, outputs in self._steps:
+            function(values, values)
+            product(inputs, outputs)
+        answer: list[float] = self._answer.tolist()
+        if not _isfinite(sum(answer)):
+            raise NotFiniteError("the observation or the policy's answer is not finite")
+        if self._geometric:
+            return [
+                _exp(middle + width * _tanh_of_one(value)) - shift
+                for value, (middle, width, shift) in zip(answer, self._constants)  # noqa: B905 - slower
+            ]
+        return answer
 
 
-def _answers(scale: Scale) -> Callable[[list[float]], list[float]]:
-    """scale.value(sigmoid(u)) from u / 2, by sigmoid(u) = (1 + tanh(u / 2)) / 2.
+def _relu(values: FloatArray, out: FloatArray) -> None:
+    _maximum(values, _ZERO, out=out)
 
-    On lists, which for a handful of actions are faster than arrays.
+
+def _line(scale: Scale) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """scale.value(sigmoid(u)) as a line of tanh(u / 2), since 2 sigmoid(u) = 1 + tanh(u / 2).
+
+    Intervals are made narrower by a few units in the last place, so that rounding cannot lead
+    beyond an end and no action needs to be compared with it.
+
+    Returns:
+        middle, width and shift, each of shape [K]: the action is middle + width tanh(u / 2), or,
+        on a geometric scale, exp(middle + width tanh(u / 2)) - shift.
     """
-    tanh, exp, limit = math.tanh, math.exp, math.inf
     geometric = scale.kind == "geometric"
+    shift = scale.shift if geometric else np.zeros_like(scale.low)
+    first, last = scale.low + shift, scale.high + shift
+    margin = _ROUNDING * last
+    first, last = first + margin, last - margin
     if geometric:
-        # exp(middle + half tanh(u / 2)) - shift
-        first, last = np.log(scale.low + scale.shift), np.log(scale.high + scale.shift)
-    else:
-        first, last = scale.low, scale.high
-    parts = [scale.low, scale.high, (first + last) / 2.0, (last - first) / 2.0, scale.shift]
-    ends = list(zip(*(part.tolist() for part in parts), strict=True))
-
-    def answer(halves: list[float]) -> list[float]:
-        actions = []
-        for half, (low, high, middle, width, shift) in zip(halves, ends):  # noqa: B905 - slower
-            if not -limit < half < limit:
-                raise NotFiniteError("the policy's answer is not finite")
-            value = middle + width * tanh(half)
-            if geometric:
-                value = exp(value) - shift
-            # Rounding may lead beyond an end by the last digit.
-            actions.append(low if value < low else high if value > high else value)
-        return actions
-
-    return answer
+        first, last = np.log(first), np.log(last)
+    return (first + last) / 2.0, (last - first) / 2.0, shift

@@ -55,11 +55,12 @@ def self_test(actor: Actor, artifact: PolicyArtifact) -> None:
 
 
 def sample_records(artifact: PolicyArtifact) -> list[FloatArray]:
-    """The records that are tried, each of shape [record_size]; the same on every machine."""
+    """The records that are tried, each of shape [record_size + 1]; the same on every machine."""
     size = artifact.schema.layout.record_size
     rng = np.random.default_rng(_SEED)
     fixed = [np.full(size, value) for value in (-1.0, 0.0, 1.0)]
-    return [*fixed, *rng.uniform(-1.0, 1.0, (_RANDOM, size))]
+    records = [*fixed, *rng.uniform(-1.0, 1.0, (_RANDOM, size))]
+    return [np.append(record, 1.0) for record in records]
 
 
 def _ask(actor: Actor, record: Any) -> FloatArray:

@@ -91,6 +91,10 @@ def test_players_see_only_what_is_theirs() -> None:
     seen = leader_inputs(one)
     richer = replace(one, satisfaction=2.0 * one.satisfaction, offset=0.5 * one.offset)
     np.testing.assert_array_equal(leader_inputs(richer), seen)
+    assert one.capacity is None
+    short = leader_inputs(replace(one, capacity=np.array([np.inf, 5.0, 1e-9])))
+    np.testing.assert_array_equal(short[0], seen[0])
+    assert (short[1:] != seen[1:]).any(axis=1).all()
     far = replace(one, cost=one.cost * [1.0, 1.0, 1.1])
     np.testing.assert_array_equal(leader_inputs(far)[:2], seen[:2])
 

@@ -17,8 +17,11 @@ from veaat_migration.game.instance import GameInstance
 from veaat_migration.game.utilities import follower_utilities, leader_utilities
 
 
-def market(seed: int, n_avs: int, n_rsus: int, share: float) -> Market:
-    """A random market in which an AV reaches about ``share`` of the RSUs."""
+def market(seed: int, n_avs: int, n_rsus: int, share: float, room: float | None = None) -> Market:
+    """A random market in which an AV reaches about ``share`` of the RSUs.
+
+    With ``room``, about this much bandwidth per AV is left at an RSU [MHz].
+    """
     draw = np.random.default_rng(seed)
     reach = draw.random((n_avs, n_rsus)) < share
     reach[np.arange(n_avs), draw.integers(n_rsus, size=n_avs)] = True
@@ -34,6 +37,7 @@ def market(seed: int, n_avs: int, n_rsus: int, share: float) -> Market:
         30.0,
         0.02 / max(n_avs - 1, 1),
         0.001,
+        None if room is None else room * n_avs * draw.uniform(0.1, 1.9, r),
     )
 
 
@@ -48,12 +52,16 @@ def instance(one: Market) -> GameInstance:
         service=one.service,
         price_max=one.price_max,
         bandwidth_max=one.bandwidth_max,
+        capacity=one.capacity,
     )
 
 
+@pytest.mark.parametrize("room", [None, 0.3])
 @pytest.mark.parametrize(("seed", "v", "r"), [(1, 3, 2), (2, 6, 3), (3, 2, 4), (4, 9, 2)])
-def test_where_all_reach_all_it_is_the_game_of_the_model(seed: int, v: int, r: int) -> None:
-    one = market(seed, v, r, 2.0)
+def test_where_all_reach_all_it_is_the_game_of_the_model(
+    seed: int, v: int, r: int, room: float | None
+) -> None:
+    one = market(seed, v, r, 2.0, room)
     # Where an AV just reaches b_max, prices are a continuum: here none does.
     one = replace(one, satisfaction=one.satisfaction / 4.0)
     found, exact = equilibrium(one), solve(instance(one))
@@ -65,6 +73,10 @@ def test_where_all_reach_all_it_is_the_game_of_the_model(seed: int, v: int, r: i
         leader_utilities(instance(one), found.prices, found.demand),
         rtol=1e-12,
     )
+    if room is not None:
+        load = (one.theta(found.prices) * found.demand).sum(axis=0)
+        assert np.isclose(load, one.capacity, rtol=1e-3).any(), "an RSU is short"
+        return
     np.testing.assert_allclose(
         one.parts(found.prices, found.demand).sum(axis=1),
         follower_utilities(instance(one), found.prices, found.demand),
@@ -82,9 +94,16 @@ def test_the_base_case_has_the_known_prices() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 8), st.integers(1, 5))
-def test_nobody_gains_whoever_reaches_whom(seed: int, n_avs: int, n_rsus: int) -> None:
-    one = market(seed, n_avs, n_rsus, 0.5)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 8),
+    st.integers(1, 5),
+    st.sampled_from([None, 0.02, 0.2, 2.0]),
+)
+def test_nobody_gains_whoever_reaches_whom(
+    seed: int, n_avs: int, n_rsus: int, room: float | None
+) -> None:
+    one = market(seed, n_avs, n_rsus, 0.5, room)
     found = equilibrium(one)
 
     _, gain = best_elsewhere(one, found.prices, points=400)

@@ -26,6 +26,7 @@ from veaat_migration.mobility.roads import grid_town
 from veaat_migration.mobility.traffic import Snapshot, Vehicle
 from veaat_migration.protocol.migration.codes import Phase
 
+PATIENT = replace(draw_av(1, "car 0")[0], max_delay=1e6)
 UNLEARNED = [name for name in NAMES if name != "learned"]
 
 
@@ -89,12 +90,42 @@ def test_without_another_rsu_a_twin_stays(road, calm, simulate) -> None:
 
 
 def test_a_full_target_refuses(road, two_cells, calm, simulate, changed) -> None:
-    full = changed(two_cells, capacity=1.0)
-    record = simulate(road(vehicles=2), full, settings=calm).run()
+    full = changed(two_cells, capacity=0.1)
+    patient = replace(full, kinds=(PATIENT,))
+    record = simulate(road(vehicles=2), patient, settings=calm).run()
 
-    assert {m.outcome for m in record.migrations if m.target >= 0} == {"TARGET_REFUSED"}
-    assert "MHz are free" in record.migrations[0].reason
+    ends = [m for m in record.migrations if m.target >= 0]
+    assert {m.outcome for m in ends} == {"TARGET_REFUSED"}
+    assert "MHz are free" in ends[0].reason
+    assert [m.price for m in ends] == pytest.approx([60.0] * len(ends)), "it asks the most first"
     assert record.reputation == (1.0, 1.0)
+
+
+def test_what_is_taken_raises_the_price(road, two_cells, calm, simulate, changed) -> None:
+    alone = simulate(road(), two_cells, settings=calm).run().migrations[0]
+    scarce = changed(two_cells, capacity=0.8 * alone.bandwidth)
+    one = simulate(road(), scarce, settings=calm).run().migrations[0]
+
+    assert one.outcome == "NONE"
+    assert one.price > 1.05 * alone.price
+    assert one.bandwidth == pytest.approx(0.8 * alone.bandwidth, rel=1e-3)
+    assert one.bandwidth <= 0.8 * alone.bandwidth
+
+
+def test_who_was_refused_asks_another(road, calm, simulate) -> None:
+    """Two RSUs at the same place: the better one has no room."""
+    city = City(draw_rsus(1, [(0.0, 0.0), (500.0, 0.0), (500.0, 0.0)], 300.0))
+    good, poor = (replace(rsu, quality=q) for rsu, q in zip(city.rsus[1:], (0.9, 0.5), strict=True))
+    rsus = (city.rsus[0], replace(good, capacity=0.1), poor)
+    city = replace(city, rsus=rsus, kinds=(PATIENT,))
+    asked = {}
+    for avoid in (calm.avoid, 0.0):
+        settings = replace(calm, avoid=avoid)
+        record = simulate(road(), city, policy="nearest", settings=settings).run()
+        asked[avoid] = [(m.target, m.outcome) for m in record.migrations]
+
+    assert asked[0.0][:2] == [(1, "TARGET_REFUSED")] * 2
+    assert asked[calm.avoid][:2] == [(1, "TARGET_REFUSED"), (2, "NONE")]
 
 
 def test_bandwidth_is_free_again_after_a_transfer(road, two_cells, calm, simulate, changed) -> None:

@@ -424,3 +424,44 @@ def test_the_comparison_with_plain_nodes_runs(
     for name in ("answer 50 %", "actor 50 %", "memory, inference / empty", "start to first"):
         assert name in done.stdout, done.stdout + done.stderr
     assert "memory, inference / empty                      1." in done.stdout
+
+
+@pytest.mark.parametrize("executable", ["rsu_leader", "rsu_inference"])
+def test_an_rsu_offers_the_quality_that_its_twins_earn(
+    executable: str, start_node: Callable[..., Any], av: Callable[..., Any], listener: Any,
+    heard: Any, wait_until: Callable[..., None],
+):  # fmt: skip
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    from veaat_migration import msg
+    from veaat_migration.nodes import qos
+
+    qualities = listener.node.create_publisher(msg.ServiceQuality, "service_quality", qos.LATCHED)
+    parameters = {"rsu_id": 1, "quality": 1.0, "unit_cost": 2.0, "price_max": 30.0}
+    parameters |= {"join_listen": 0.1, "round_period": 0.02, "follow_quality": True}
+    start_node(executable, "rsu_1", **parameters)
+    av(1)
+
+    def offered() -> float:
+        return heard.offers[-1].quality if heard.offers else 0.0
+
+    wait_until(lambda: offered() == 1.0, "it plays")
+    qualities.publish(msg.ServiceQuality(rsu_id=1, quality=1.5))
+    wait_until(lambda: offered() == 1.5, "its own quality counts")
+    for rsu_id, quality in ((2, 3.0), (1, -1.0), (1, 2.5)):
+        qualities.publish(msg.ServiceQuality(rsu_id=rsu_id, quality=quality))
+    wait_until(lambda: offered() == 2.5, "the next one too")
+    assert {offer.quality for offer in heard.offers} == {1.0, 1.5, 2.5}
+    if executable == "rsu_leader":
+        return
+    client = listener.node.create_client(ChangeState, "rsu_1/change_state")
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = client.call_async(request)
+        wait_until(future.done, "the state changes")
+        assert future.result().success
+    wait_until(
+        lambda: heard.offers[-1].session != heard.offers[0].session, "its next life has begun"
+    )
+    assert offered() == 2.5, "nobody says it again"

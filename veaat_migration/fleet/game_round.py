@@ -18,6 +18,9 @@ from veaat_migration.game.delay import reinstantiation_delay
 from veaat_migration.mobility.fleet import FleetView
 from veaat_migration.protocol.migration.merits import Merits
 
+LEAST_FREE = 0.01
+"""A full RSU still asks a price, the highest: it has this much left [MHz]."""
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -29,6 +32,8 @@ class Asking:
     av: Av
     migration: Migration
     """To be filled in."""
+    avoided: frozenset[int] = frozenset()
+    """RSUs (index) that failed this AV lately: it asks them only where no other is in reach."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def play_round(
     settings: Settings,
     merits: Merits,
     alive: set[int],
+    free: npt.NDArray[np.float64],
 ) -> Round:
     """Play, and fill in what each AV has bought; without any RSU in reach its target stays -1.
 
@@ -77,17 +83,23 @@ def play_round(
         settings: couplings and reach.
         merits: reputation of the RSUs so far.
         alive: ids of the RSUs that answer.
+        free: bandwidth that each RSU has left [MHz].
     """
     rows = [asking.row for asking in ready]
     reach = reachable(view, rows, [a.migration.source for a in ready], settings.lead)
     reach[:, [j for j in range(len(city.rsus)) if j + 1 not in alive]] = False
+    for k, asking in enumerate(ready):
+        others = reach[k].copy()
+        others[list(asking.avoided)] = False
+        if others.any():
+            reach[k] = others
     playing = np.flatnonzero(reach.any(axis=1))
     if not len(playing):
         return Round(0, {})
     rsus = np.flatnonzero(reach.any(axis=0))
     players = [ready[int(k)] for k in playing]
     among = reach[np.ix_(playing, rsus)]
-    moment = _moment(view, players, among, rsus, city, settings, merits)
+    moment = _moment(view, players, among, rsus, city, settings, merits, free[rsus])
     deal = policy.play(moment)
     utilities = moment.market.parts(deal.prices, deal.demand).sum(axis=1)
     for i, k in enumerate(playing.tolist()):
@@ -105,6 +117,7 @@ def _moment(
     city: City,
     settings: Settings,
     merits: Merits,
+    free: npt.NDArray[np.float64],
 ) -> Moment:
     where = np.ix_(np.array([asking.row for asking in players]), rsus)
     avs = [asking.av for asking in players]
@@ -120,6 +133,7 @@ def _moment(
         bandwidth_max=city.bandwidth_max,
         social=settings.social / max(len(avs) - 1, 1),
         service=settings.service,
+        capacity=np.maximum(free, LEAST_FREE),
     )
     compute = reinstantiation_delay(
         np.array([av.cycles for av in avs])[:, None], [rsu.server.compute for rsu in sellers]

@@ -3,8 +3,8 @@
 The policies of ``veaat train`` belong to the players of one game; in a fleet every game has other
 players. Here each player gives a shared network a few numbers of its own and of its neighbourhood:
 
-* An RSU knows its cost and quality, which AVs ask for it and which other RSUs each of them can
-  reach (the announcement says so), and their qualities. Not what AVs are willing to pay.
+* An RSU knows its cost, quality and free bandwidth, which AVs ask for it and which other RSUs each
+  of them can reach (the announcement says so), and their qualities. Not what AVs would pay.
 * An AV knows its own data, the offers of the RSUs that it reaches, and decides one RSU at a time.
 
 Both answer with one number u; the action is the share sigmoid(u) of their range (of ln p from c_j
@@ -14,6 +14,7 @@ to p_max, of b from 0 to b_max). ``training.py`` trains them; numpy alone plays 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,9 @@ from veaat_migration.policy.network_file import Float32Array, canonical_json, pa
 FILE = Path(__file__).with_name("learned.safetensors")
 """The weights that come with the package."""
 ROLES = ("leader", "follower")
-LEADER_INPUTS, FOLLOWER_INPUTS = 7, 8
+LEADER_INPUTS, FOLLOWER_INPUTS = 8, 8
 _INPUTS = {"leader": LEADER_INPUTS, "follower": FOLLOWER_INPUTS}
-_FORMAT = "veaat-fleet-policy-1"
+_FORMAT = "veaat-fleet-policy-2"
 _MAX_SIZE = 4 << 20
 _AGAIN = "make it again with 'veaat fleet train'"
 
@@ -166,6 +167,7 @@ def leader_inputs(market: Market) -> FloatArray:
         return np.asarray((reach * values).sum(axis=-2) / asking)
 
     cost = np.broadcast_to(market.cost, count.shape)
+    room = (math.inf if market.capacity is None else market.capacity) / asking
     return np.stack(
         [
             10.0 * cost / market.price_max,
@@ -175,6 +177,7 @@ def leader_inputs(market: Market) -> FloatArray:
             mean(1.0 / alternatives),
             mean(alternatives) / 4.0,
             mean(rivals - 1.0) / 4.0,
+            np.log(np.clip(room / market.bandwidth_max, 1e-3, 1.0)) / 4.0,
         ],
         axis=-1,
     )

@@ -46,6 +46,9 @@ class Market:
     """zeta of each pair of AVs [money/MHz^2]"""
     service: float = 0.0
     """eta of each pair of RSUs [money/MHz^2]"""
+    capacity: FloatArray | None = None
+    """Bandwidth that RSU j has left to sell [MHz], > 0, may be infinite, shape [R]; None: no limit.
+    AVs are rationed as in :mod:`veaat_migration.game.capacity`."""
 
     @property
     def n_avs(self) -> int:
@@ -119,8 +122,10 @@ class Market:
         return demand
 
     def profits(self, prices: FloatArray, demand: FloatArray) -> FloatArray:
-        """U_j = sum_i theta_ij b_ij (p_j - c_j) (Eq. 10), shape [..., R]."""
+        """U_j = sum_i theta_ij b_ij (p_j - c_j) (Eq. 10) of what is delivered, shape [..., R]."""
         sold = (self.theta(prices) * demand).sum(axis=-2)
+        if self.capacity is not None:
+            sold = np.minimum(sold, self.capacity)
         return np.asarray(sold * (prices - self.cost))
 
     def parts(self, prices: FloatArray, demand: FloatArray) -> FloatArray:
@@ -150,5 +155,6 @@ class Market:
             self.bandwidth_max,
             self.social,
             self.service,
+            None if self.capacity is None else self.capacity[rsus],
         )
         return part, rsus

@@ -23,6 +23,8 @@ from veaat_migration.protocol.migration.twin import Twin
 MEGABIT_PER_MEGABYTE = 8.0
 PRICE_MAX, BANDWIDTH_MAX = 60.0, 30.0
 """p_max [money/MHz] and b_max [MHz] without a scenario."""
+CAPACITY = (60.0, 120.0)
+"""Range of an RSU's capacity without a scenario [MHz]."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def draw_rsus(seed: int, sites: Sequence[Sequence[float]], radius: float) -> tup
                 y=float(y),
                 radius=radius,
                 cost=float(draw.uniform(2.0, 3.0)),
-                capacity=float(draw.uniform(60.0, 120.0)),
+                capacity=float(draw.uniform(*CAPACITY)),
                 server=server,
                 quality=quality_of_experience(float(draw.uniform(0.2, 0.4)), 0.6),
             )

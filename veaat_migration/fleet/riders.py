@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from veaat_migration.fleet.books import Meters, Migration
@@ -42,6 +42,8 @@ class Rider:
     """Looks in coverage since then."""
     may_ask: float = 0.0
     """Not before this [s]."""
+    avoided: dict[int, float] = field(default_factory=dict)
+    """RSUs (index) that failed it, and until when they are not asked [s]."""
     migration: Migration | None = None
     inside: bool = False
     """Whether its target has covered it since the purchase."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from veaat_migration.fleet.errors import FleetError
 from veaat_migration.protocol.migration.config import MigrationConfig
+from veaat_migration.protocol.migration.pilot import PilotConfig
 
 PROTOCOL = MigrationConfig(
     lease=6.0,
@@ -37,8 +38,11 @@ class Settings:
     """RSUs that cover the AV within this time take part in its game."""
     negotiation: float = 0.1
     """From the request to the end of the game."""
-    retry: float = 5.0
+    retry: float = PilotConfig.retry_period
     """From a migration that failed to the AV's next request."""
+    avoid: float = PilotConfig.avoid_period
+    """For which an AV does not ask an RSU that refused its twin, died or lost bytes, if it can ask
+    another."""
     fading: bool = True
     """Rayleigh fading, drawn anew in each block of ``coherence``."""
     coherence: float = 1.0
@@ -72,7 +76,15 @@ class Settings:
             value = getattr(self, name)
             if not 0.0 < value < math.inf:
                 raise FleetError(f"{name}: must be > 0 and finite, got {value:g}")
-        for name in ("lead", "negotiation", "social", "service", "hysteresis", "handover_margin"):
+        for name in (
+            "lead",
+            "negotiation",
+            "avoid",
+            "social",
+            "service",
+            "hysteresis",
+            "handover_margin",
+        ):
             value = getattr(self, name)
             if not value >= 0.0:
                 raise FleetError(f"{name}: must be >= 0, got {value:g}")

@@ -26,6 +26,7 @@ from veaat_migration.protocol.migration.codes import ErrorCode, Phase
 from veaat_migration.protocol.migration.feedback import Feedback, Outcome, Report
 from veaat_migration.protocol.migration.merits import Merits
 from veaat_migration.protocol.migration.messages import Proposal
+from veaat_migration.protocol.migration.pilot import BLAMED
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -250,14 +251,15 @@ class Simulation:
             if av_id not in rows or shown is None or shown.phase < Phase.NEGOTIATING:
                 waiting.append(av_id)  # a message was lost: with the next game
             else:
-                migration = rider.migration
-                ready.append(Asking(av_id, rows[av_id], rider.av, migration))
+                avoided = frozenset(j for j, until in rider.avoided.items() if until > self.now)
+                ready.append(Asking(av_id, rows[av_id], rider.av, rider.migration, avoided))
         self._asking = waiting
         if not ready:
             return
         round_ = play_round(
-            view, ready, self.city, self.policy, self.settings, self.merits, self._plant.alive()
-        )
+            view, ready, self.city, self.policy, self.settings, self.merits, self._plant.alive(),
+            np.array([rsu.capacity for rsu in self.city.rsus]) - self._used,
+        )  # fmt: skip
         if round_.prices:
             self._games += 1
             self._largest = max(self._largest, (round_.players, len(round_.prices)))
@@ -342,6 +344,8 @@ class Simulation:
             return
         migration = rider.migration
         self._end(rider, outcome.error.name, outcome.reason, moved=outcome.moved)
+        if outcome.error in BLAMED and outcome.target_id:
+            rider.avoided[outcome.target_id - 1] = self.now + self.settings.avoid
         if outcome.reason != LEFT_COVERAGE:  # nobody's fault
             self.merits.note(outcome, good=not migration.late)
         if self._observer is not None:

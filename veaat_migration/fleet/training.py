@@ -42,7 +42,7 @@ _FIRST = 0.35
 class Plan:
     """How long and with which seed."""
 
-    iterations: int = 3000
+    iterations: int = 8000
     seed: int = 1
     rate: float = 1e-3
     """Learning rate at the start; falls to a twentieth."""

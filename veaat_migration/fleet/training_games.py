@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.fleet.game_round import LEAST_FREE
 from veaat_migration.fleet.market import Market
 from veaat_migration.fleet.places import Excerpt, placed
 from veaat_migration.fleet.policies import Deal, Geometric, Moment
-from veaat_migration.fleet.population import BANDWIDTH_MAX, PRICE_MAX, reseeded
+from veaat_migration.fleet.population import BANDWIDTH_MAX, CAPACITY, PRICE_MAX, reseeded
 from veaat_migration.fleet.settings import Settings
 from veaat_migration.fleet.simulation import Simulation
 from veaat_migration.fleet.town import Town, write_town
@@ -29,6 +30,8 @@ JUDGED = (Town("grid", (8, 8), 180.0, 250, 60.0, 21), Town("ring", (4, 9), 220.0
 """Towns in which nothing is learned."""
 _RADII = (300.0, 400.0)
 _MAX_AVS, _RSUS = 16, 12
+_IDLE = 0.5
+"""Share of the RSUs from which nothing is taken yet."""
 
 
 class Collector:
@@ -75,6 +78,9 @@ def draw_games(reaches: Sequence[Reach], count: int, draw: np.random.Generator) 
     distortion = draw.uniform(0.2, 0.4, (count, _RSUS))
     base = np.vectorize(quality_of_experience)(distortion, 0.6)
     social = settings.social / np.maximum(avs - 1, 1)
+    idle = draw.random((count, _RSUS)) < _IDLE
+    capacity = draw.uniform(*CAPACITY, (count, _RSUS))
+    free = np.where(idle, capacity, capacity * draw.uniform(0.0, 1.0, (count, _RSUS)) ** 2)
     return Market(
         satisfaction=draw.uniform(60.0, 180.0, (count, _MAX_AVS)),
         offset=math.e - draw.uniform(1.5, 2.0, (count, _MAX_AVS)),
@@ -85,6 +91,7 @@ def draw_games(reaches: Sequence[Reach], count: int, draw: np.random.Generator) 
         bandwidth_max=BANDWIDTH_MAX,
         social=social[:, None, None],
         service=settings.service,
+        capacity=np.maximum(free, LEAST_FREE),
     )
 
 
@@ -102,4 +109,5 @@ def single(batch: Market, k: int) -> Market:
         batch.bandwidth_max,
         float(np.asarray(batch.social)[k, 0, 0]),
         batch.service,
+        None if batch.capacity is None else batch.capacity[k][rsus],
     )

@@ -21,7 +21,6 @@ _OF_OTHER_POLICIES = frozenset(
         "equilibrium_price",
         "equilibrium_rsu_ids",
         "equilibrium_bandwidth",
-        "follow_quality",
     }
 )
 

@@ -11,10 +11,12 @@ from veaat_migration.nodes import process
 from veaat_migration.nodes.conversion import Stamper
 from veaat_migration.nodes.inference import InferenceNode
 from veaat_migration.nodes.inference_parameters import RSU_INFERENCE
+from veaat_migration.nodes.offered_profile import OfferedProfile
 from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
     leader_from_parameters,
 )
+from veaat_migration.nodes.quality_feed import QualityFeed
 from veaat_migration.nodes.specification import integer, number
 from veaat_migration.nodes.topics import LeaderTopics
 from veaat_migration.policy.best_response import BestResponseLeader
@@ -35,6 +37,12 @@ class RsuInference(InferenceNode[LeaderMachine]):
             VeaatError: a parameter is missing or has no meaning.
         """
         super().__init__(name, RSU_INFERENCE, **node_options)
+        self._feed: QualityFeed | None = None
+        if self.values["follow_quality"]:
+            self._feed = QualityFeed(self, self._profile.rsu_id, self._playing)
+
+    def _playing(self) -> LeaderMachine | None:
+        return None if self._life is None else self._life.machine
 
     def _read_profile(self) -> None:
         self._profile = leader_from_parameters(self.values)
@@ -48,7 +56,8 @@ class RsuInference(InferenceNode[LeaderMachine]):
         return LeaderTopics(self, stamp)
 
     def _make_slot(self) -> LeaderSlot:
-        fallback = BestResponseLeader(self._profile, seed=integer(self.values, "seed"))
+        self._offered = OfferedProfile.of(self._profile)
+        fallback = BestResponseLeader(self._offered, seed=integer(self.values, "seed"))
         return LeaderSlot(
             fallback,
             arrival_rate=self._rate("arrival_rate"),
@@ -60,7 +69,16 @@ class RsuInference(InferenceNode[LeaderMachine]):
         return None if math.isnan(value) else value
 
     def _make_machine(self, slot: LeaderSlot, session: int) -> LeaderMachine:
-        return LeaderMachine(self._config, self._profile, slot, session=session)
+        machine = LeaderMachine(
+            self._config,
+            self._offered,
+            slot,
+            session=session,
+            on_quality=self._offered.set_quality,
+        )
+        if self._feed is not None:
+            self._feed.tell(machine)
+        return machine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from veaat_migration import msg
-from veaat_migration.nodes import process, qos
-from veaat_migration.nodes.connections import subscribe_to
+from veaat_migration.nodes import process
 from veaat_migration.nodes.conversion import Stamper
 from veaat_migration.nodes.leader_parameters import LEADER
 from veaat_migration.nodes.offered_profile import OfferedProfile
@@ -18,6 +16,7 @@ from veaat_migration.nodes.profile_parameters import (
     config_from_parameters,
     leader_from_parameters,
 )
+from veaat_migration.nodes.quality_feed import QualityFeed
 from veaat_migration.nodes.specification import Value, integer, number, text
 from veaat_migration.nodes.topics import LeaderTopics
 from veaat_migration.policy.factory import make_leader_policy
@@ -36,9 +35,7 @@ class RsuLeader(PlayerNode[LeaderMachine]):
         """
         super().__init__(name, LEADER, **node_options)
         if self.values["follow_quality"]:
-            subscribe_to(
-                self, msg.ServiceQuality, "service_quality", qos.MANY_LATCHED, self._on_quality
-            )
+            QualityFeed(self, integer(self.values, "rsu_id"), lambda: self._life.machine)
 
     def _make_machine(self, values: dict[str, Value], session: int) -> LeaderMachine:
         profile = OfferedProfile.of(leader_from_parameters(values))
@@ -56,12 +53,6 @@ class RsuLeader(PlayerNode[LeaderMachine]):
 
     def _make_topics(self, stamp: Stamper) -> LeaderTopics:
         return LeaderTopics(self, stamp)
-
-    def _on_quality(self, message: msg.ServiceQuality) -> None:
-        """Offer what the RSU has come to deserve."""
-        machine = self._life.machine
-        if message.rsu_id == self.values["rsu_id"] and not machine.offer_quality(message.quality):
-            self.get_logger().warning(f"service_quality: {message.quality:g} cannot be offered")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

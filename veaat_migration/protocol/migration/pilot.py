@@ -122,7 +122,7 @@ class MigrationEnd:
 
 
 PilotOutput = Envelope | Feedback | OwnerChanged | MigrationEnd
-_BLAMED = (ErrorCode.TARGET_REFUSED, ErrorCode.TARGET_DIED, ErrorCode.TRANSFER_BROKEN)
+BLAMED = (ErrorCode.TARGET_REFUSED, ErrorCode.TARGET_DIED, ErrorCode.TRANSFER_BROKEN)
 
 
 class Pilot:
@@ -339,7 +339,7 @@ class Pilot:
         )
         if not outcome.moved:
             self._next_try = now + self._config.retry_period
-            if outcome.error in _BLAMED and outcome.target_id:
+            if outcome.error in BLAMED and outcome.target_id:
                 self._avoid[outcome.target_id] = now + self._config.avoid_period
         self._wish = self._choice = None
         return end

@@ -37,7 +37,7 @@ policies = st.builds(
     make_artifact,
     role=st.sampled_from(["leader", "follower"]),
     n_avs=st.integers(2, 4),
-    n_rsus=st.integers(1, 4),
+    n_rsus=st.integers(1, 4) | st.just(40),
     hidden=st.lists(st.integers(1, 25), max_size=3).map(tuple),
     activation=st.sampled_from(["tanh", "relu"]),
     price_scale=st.sampled_from(["geometric", "linear"]),

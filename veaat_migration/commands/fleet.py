@@ -101,8 +101,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     learning = parser.add_argument_group("learned policy")
     learning.add_argument("--weights", type=Path, metavar="FILE",
                           help="of 'learned' (default: those of the package)")  # fmt: skip
-    learning.add_argument("--iterations", type=_count, default=3000, metavar="N",
-                          help="train: batches of 128 games (3000)")  # fmt: skip
+    learning.add_argument("--iterations", type=_count, default=8000, metavar="N",
+                          help="train: batches of 128 games (8000)")  # fmt: skip
     learning.add_argument("--train-seed", type=_whole, default=1, metavar="N", help="train: (1)")
     running = parser.add_argument_group("running")
     running.add_argument("-j", "--jobs", type=_count, metavar="N", help="processes (one per core)")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from veaat_migration.fleet.bandwidth import Bandwidth
 from veaat_migration.fleet.books import LEFT_COVERAGE, LEFT_MAP, Meters, Migration
 from veaat_migration.fleet.game_round import Asking, play_round
 from veaat_migration.fleet.plant import Plant
@@ -79,7 +80,7 @@ class Simulation:
         self._numbers: dict[str, int] = {}
         self._count = self._deployments = self._games = 0
         self._largest = (0, 0)
-        self._used = np.zeros(len(rsus))
+        self._bandwidth = Bandwidth(rsus)
         self._asking: list[int] = []
         self._start = self._fleet.replay.start
 
@@ -181,7 +182,7 @@ class Simulation:
             if rider.deployed and heard[row]:
                 ages.append(now - rider.seen_served)
                 rider.missed += rider.seen_served < now
-        self.meters.look(len(ids), len(ages), np.array(ages), hosted, self._used)
+        self.meters.look(len(ids), len(ages), np.array(ages), hosted, self._bandwidth.used)
 
     def _follow(self, view: FleetView, row: int, av_id: int, rider: Rider) -> None:
         """The link of a transfer changes with every look, and may be lost."""
@@ -257,9 +258,15 @@ class Simulation:
         if not ready:
             return
         round_ = play_round(
-            view, ready, self.city, self.policy, self.settings, self.merits, self._plant.alive(),
-            np.array([rsu.capacity for rsu in self.city.rsus]) - self._used,
-        )  # fmt: skip
+            view,
+            ready,
+            self.city,
+            self.policy,
+            self.settings,
+            self.merits,
+            self._plant.alive(),
+            self._bandwidth.free,
+        )
         if round_.prices:
             self._games += 1
             self._largest = max(self._largest, (round_.players, len(round_.prices)))
@@ -296,21 +303,7 @@ class Simulation:
         rider = self.riders.get(proposal.av_id)
         if rider is None or rider.migration is None or proposal.source_id == 0:
             return ""
-        if rider.used is not None and rider.used[0] == rsu_id - 1:
-            return ""  # again, after a restart
-        wanted, capacity = rider.migration.bandwidth, self.city.rsus[rsu_id - 1].capacity
-        if self._used[rsu_id - 1] + wanted > capacity:
-            free = capacity - self._used[rsu_id - 1]
-            return f"{wanted:.1f} MHz were bought, {free:.1f} of {capacity:.1f} MHz are free"
-        rider.used = (rsu_id - 1, wanted)
-        self._used[rsu_id - 1] += wanted
-        return ""
-
-    def _release(self, rider: Rider) -> None:
-        if rider.used is not None:
-            rsu, bandwidth = rider.used
-            rider.used = None
-            self._used[rsu] = max(self._used[rsu] - bandwidth, 0.0)
+        return self._bandwidth.take(rider, rsu_id - 1, rider.migration.bandwidth)
 
     def _note(self, av_id: int, report: Report) -> None:
         rider = self.riders.get(av_id)
@@ -326,7 +319,7 @@ class Simulation:
         if migration is not None:
             migration.reached.setdefault(report.phase, self.now)
             if report.phase >= Phase.QUEUED:
-                self._release(rider)
+                self._bandwidth.release(rider)
         if self._observer is not None and report.phase < Phase.CONNECTED:
             owner = self._plant.vehicle(av_id).owner_id - 1
             self._observer.phase(self.now, rider.name, report.phase, owner, report.target_id - 1)
@@ -362,7 +355,7 @@ class Simulation:
         rider.migration = None
         failed = outcome != ErrorCode.NONE.name
         rider.may_ask = self.now + (self.settings.retry if failed else 0.0)
-        self._release(rider)
+        self._bandwidth.release(rider)
         self.migrations.append(migration)
         if self._observer is not None:
             self._observer.ended(self.now, migration)

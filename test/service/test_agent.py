@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,15 @@ def test_other_bytes_make_a_new_mind(content: bytes):
     assert mind.steps == 0
 
 
-def test_senseless_telemetry_is_told():
-    assert not Sensed(1, 1, 0.0, math.nan, 0.0, 0.0, 0.0).is_sound
-    assert not Sensed(1, 0, 0.0, 0.0, 0.0, 0.0, 0.0).is_sound
+@pytest.mark.parametrize("number", [math.nan, math.inf, -1e300, 1e9])
+@pytest.mark.parametrize("field", ["x", "y", "vx", "vy"])
+def test_senseless_telemetry_is_told(field: str, number: float):
+    sound = Sensed(1, 1, 0.0, 5e6, -5e6, 50.0, -50.0)
+    assert sound.is_sound
+    assert not sound._replace(**{field: number}).is_sound
+
+
+def test_a_stamp_or_a_count_without_meaning_is_told():
+    sound = Sensed(1, 1, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert not sound._replace(stamp=math.nan).is_sound
+    assert not sound._replace(sequence=0).is_sound

@@ -25,6 +25,10 @@ ACCELERATION = 1.5
 """By which the plan approaches its speed [m/s^2]."""
 PLAN_AHEAD = 1.0
 """Time for which an action is meant [s]."""
+FARTHEST = 1e8
+"""Largest coordinate of an AV, more than any map projection has [m]."""
+FASTEST = 1e3
+"""Largest part of an AV's velocity [m/s]."""
 LONGEST_STEP = 5.0
 """After a longer silence the model begins anew [s]."""
 
@@ -47,8 +51,15 @@ class Sensed(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Whether all numbers make sense."""
-        return all(map(math.isfinite, self[2:])) and self.sequence >= 1
+        """Whether all numbers make sense: a single wild one would stay in the model for long."""
+        return (
+            self.sequence >= 1
+            and math.isfinite(self.stamp)
+            and abs(self.x) <= FARTHEST
+            and abs(self.y) <= FARTHEST
+            and abs(self.vx) <= FASTEST
+            and abs(self.vy) <= FASTEST
+        )
 
 
 class Action(NamedTuple):

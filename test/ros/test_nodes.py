@@ -291,3 +291,41 @@ def test_the_example_parameters_start_a_node(
     finally:
         process.kill()
         process.wait()
+
+
+STUCK = """
+import ctypes
+from veaat_migration.nodes import process
+
+class Stuck(process.ManagedNode):
+    def __init__(self):
+        super().__init__("stuck")
+        self.create_timer(0.1, lambda: print("ready", flush=True))
+
+    def leave(self):
+        print("goodbye", flush=True)
+
+    def destroy_node(self):
+        ctypes.PyDLL(None).sleep(60)  # with the interpreter's lock, as a deadlock in DDS has it
+
+process.run(lambda: [Stuck()], [])
+"""
+
+
+def test_a_process_that_hangs_at_its_end_is_ended_and_says_where(
+    environment: dict[str, str], tmp_path: Path
+):
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK], env=environment, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20.0)
+    finally:
+        process.kill()
+    assert out.endswith("goodbye\n")
+    assert process.returncode == 1
+    assert "destroy_node" in err

@@ -8,6 +8,8 @@ acknowledgements are awaited for a bounded time.
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import gc
 import sys
 import time
@@ -27,6 +29,9 @@ from veaat_migration.nodes.stop_signals import stop_watch
 
 FLUSH = 1.0
 """Longest time to wait for the acknowledgement of the last messages [s]."""
+TOLD_TO_STOP, ENDED = 2.5, 10.0
+"""Longest time to give back what ROS and DDS have, after a signal and otherwise [s]. Their threads
+have been seen to wait for each other; the process then ends by force and says where it hung."""
 SPIN_SLICE = 60.0
 """Longest wait inside the executor [s]; must be finite, see above."""
 
@@ -102,6 +107,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
+        faulthandler.cancel_dump_traceback_later()
     return max(node.exit_code for node in nodes)
 
 
@@ -109,19 +115,20 @@ def _spin(nodes: Sequence[ManagedNode]) -> None:
     executor = make_executor(nodes[0].executor_name)
     over: Future = Future()
 
-    def finish() -> None:
+    def finish(limit: float) -> None:
         if not over.done():
+            _limit_rest(limit)
             over.set_result(None)
 
     def on_end() -> None:
         if all(node.ended for node in nodes):
-            finish()
+            finish(ENDED)
 
     def stop() -> None:
         if not over.done():
             for node in nodes:
                 node.leave()
-            finish()
+            finish(TOLD_TO_STOP)
 
     for node in nodes:
         node.on_end = on_end  # type: ignore[method-assign]
@@ -137,6 +144,15 @@ def _spin(nodes: Sequence[ManagedNode]) -> None:
     for node in nodes:
         executor.remove_node(node)
     executor.shutdown(timeout_sec=1.0)
+
+
+def _limit_rest(seconds: float) -> None:
+    """End the process with status 1 if it is still there then.
+
+    By a thread of the interpreter's own that needs no lock: what hangs may hold that of Python.
+    """
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # no standard error to write to
+        faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def _flush(nodes: Sequence[ManagedNode]) -> None:

@@ -6,6 +6,7 @@ import math
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -310,6 +311,25 @@ class Stuck(process.ManagedNode):
 
 process.run(lambda: [Stuck()], [])
 """
+
+
+def test_signals_that_come_while_it_ends_do_not_count(environment: dict[str, str], tmp_path: Path):
+    program = STUCK.replace("ctypes.PyDLL(None).sleep(60)", "super().destroy_node()")
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], env=environment, cwd=tmp_path,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            deadline = time.monotonic() + 20.0
+            while process.poll() is None and time.monotonic() < deadline:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.001)
+        finally:
+            process.kill()
+        assert process.returncode == 0
 
 
 def test_a_process_that_hangs_at_its_end_is_ended_and_says_where(

@@ -25,7 +25,7 @@ from rclpy.task import Future
 
 from veaat_migration.errors import VeaatError
 from veaat_migration.nodes.parent import end_with_parent
-from veaat_migration.nodes.stop_signals import stop_watch
+from veaat_migration.nodes.stop_signals import ignore_signals, stop_watch
 
 FLUSH = 1.0
 """Longest time to wait for the acknowledgement of the last messages [s]."""
@@ -108,6 +108,7 @@ def run(create: Callable[[], Sequence[ManagedNode]], arguments: Sequence[str] | 
             node.destroy_node()
         rclpy.try_shutdown()
         faulthandler.cancel_dump_traceback_later()
+        ignore_signals()
     return max(node.exit_code for node in nodes)
 
 

@@ -81,6 +81,16 @@ def stop_watch() -> StopWatch:
     return StopWatch()
 
 
+def ignore_signals() -> None:
+    """From now on nothing asks the process to stop: it is ending anyway.
+
+    The interpreter would let go of its handlers first, and a second signal (a Ctrl-C comes from
+    the terminal and from the program that started us) would make a clean end look like a death.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _end(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()

@@ -7,6 +7,7 @@ where it is set aside.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -26,7 +27,7 @@ NO_POLICY = "no policy is loaded"
 FallbackT = TypeVar("FallbackT", bound=LeaderPolicy | FollowerPolicy)
 
 
-class _Slot(Generic[FallbackT]):
+class _Slot(ABC, Generic[FallbackT]):
     """What leaders and followers have in common."""
 
     name = "learned"
@@ -87,8 +88,9 @@ class _Slot(Generic[FallbackT]):
             reason=self._last,
         )
 
+    @abstractmethod
     def _learn(self, accepted: Accepted) -> Any:
-        raise NotImplementedError
+        """The accepted policy as one of the slot's role."""
 
     def _answer(self, observation: Any) -> Any:
         bypass = self._bypass

@@ -452,6 +452,7 @@ def test_an_rsu_offers_the_quality_that_its_twins_earn(
     for rsu_id, quality in ((2, 3.0), (1, -1.0), (1, 2.5)):
         qualities.publish(msg.ServiceQuality(rsu_id=rsu_id, quality=quality))
     wait_until(lambda: offered() == 2.5, "the next one too")
+    qualities.publish(msg.ServiceQuality(rsu_id=1, quality=-1.0))
     assert {offer.quality for offer in heard.offers} == {1.0, 1.5, 2.5}
     if executable == "rsu_leader":
         return

@@ -30,8 +30,8 @@ from veaat_migration.nodes.stop_signals import ignore_signals, stop_watch
 FLUSH = 1.0
 """Longest time to wait for the acknowledgement of the last messages [s]."""
 TOLD_TO_STOP, ENDED = 2.5, 10.0
-"""Longest time to give back what ROS and DDS have, after a signal and otherwise [s]. Their threads
-have been seen to wait for each other; the process then ends by force and says where it hung."""
+"""Longest time to give back what ROS and DDS have, after a signal and otherwise [s]. Now and then a
+node does not come to an end there; its process then ends by force and says where it hung."""
 SPIN_SLICE = 60.0
 """Longest wait inside the executor [s]; must be finite, see above."""
 

@@ -39,9 +39,10 @@ class QualityFeed:
     def _on_message(self, message: msg.ServiceQuality) -> None:
         if message.rsu_id != self._rsu_id:
             return
-        self._latest = message.quality
         machine = self._machine()
         if machine is not None and not machine.offer_quality(message.quality):
             self._node.get_logger().warning(
                 f"service_quality: {message.quality:g} cannot be offered"
             )
+            return
+        self._latest = message.quality

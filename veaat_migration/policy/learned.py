@@ -33,7 +33,7 @@ HOLD = 2
 """Rounds in a row for which a missing value is taken from the round before. One lost offer
 touches two: a follower misses its price, and the receipt in it for the round before."""
 _REHEARSALS = 3
-"""Of a decision, see :meth:`LearnedFollower.rehearse`. More were not faster."""
+"""Of a decision, see :meth:`LearnedFollower.rehearse`. More make little difference."""
 Fallback = TypeVar("Fallback")
 MakeActor = Callable[[PolicyArtifact], Actor]
 """A runtime: what makes a policy's actor."""
